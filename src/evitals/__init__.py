@@ -1,0 +1,5 @@
+"""evitals: vital signs for EV batteries."""
+
+from importlib.metadata import version
+
+__version__ = version("evitals")

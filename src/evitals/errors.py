@@ -1,0 +1,91 @@
+"""Every error a caller may catch.
+
+    EvitalsError
+    ├── InputError            a value that cannot be used: field, value, remedy
+    │   ├── UnreadableFile    a file no source can read
+    │   └── UnknownVehicle    a vehicle id nobody has described
+    ├── SettingsError         a setting of the wrong type or out of bounds
+    ├── UnsupportedChemistry  no measured tables for this chemistry
+    ├── MissingExtra          an optional part is not installed
+    └── StoreError            the store refused or is not usable
+        └── StoreBusy         the writer's queue is full: try again later
+"""
+
+from typing import Any
+
+
+class EvitalsError(Exception):
+    """Root of every error evitals raises on purpose."""
+
+
+class InputError(EvitalsError, ValueError):
+    """A value from outside that cannot be used.
+
+    ``field`` names it, ``value`` is what came (shortened), ``problem`` says what is wrong
+    and ``remedy`` what to do. ``reason`` is a stable snake_case code for machines.
+    """
+
+    def __init__(
+        self, field: str, value: Any, problem: str, remedy: str, *, reason: str = "invalid"
+    ) -> None:
+        self.field = field
+        self.value = shorten(value)
+        self.problem = problem
+        self.remedy = remedy
+        self.reason = reason
+        super().__init__(f"{field}: {self.value} {problem}; {remedy}")
+
+
+class UnreadableFile(InputError):
+    """A file that no source can read; ``field`` is the file's name."""
+
+
+class UnknownVehicle(InputError):
+    """A vehicle id that nobody has described."""
+
+    def __init__(self, vehicle_id: str, known: list[str] | None = None) -> None:
+        near = f" (near: {', '.join(known)})" if known else ""
+        super().__init__(
+            "vehicle_id",
+            vehicle_id,
+            f"is not described{near}",
+            "describe it with `evitals vehicles add` or PUT /v1/vehicles/{id}",
+            reason="unknown_vehicle",
+        )
+
+
+class SettingsError(EvitalsError):
+    """A setting of the wrong type or out of its bounds."""
+
+
+class UnsupportedChemistry(EvitalsError):
+    """No measured tables exist for this chemistry."""
+
+    reason = "unsupported_chemistry"
+
+    def __init__(self, chemistry: str, supported: list[str]) -> None:
+        self.chemistry = chemistry
+        super().__init__(
+            f"chemistry: {chemistry!r} has no circuit tables; supported: {', '.join(supported)}"
+        )
+
+
+class MissingExtra(EvitalsError):
+    """An optional part of evitals is not installed."""
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(f"{what} needs an optional part: pip install 'evitals[{extra}]'")
+
+
+class StoreError(EvitalsError):
+    """The store refused a request or cannot be used."""
+
+
+class StoreBusy(StoreError):
+    """The writer's queue is full: try again later."""
+
+
+def shorten(value: Any, limit: int = 80) -> str:
+    """``repr`` of a value, cut so that no message grows with its input."""
+    text = repr(value[: limit * 2] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""State now and next: charge, health, power, risk."""

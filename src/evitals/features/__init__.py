@@ -1,0 +1,1 @@
+"""What a stretch of telemetry says in a few numbers."""

@@ -1,0 +1,1 @@
+"""How it runs: app, pipeline, watch, metrics."""

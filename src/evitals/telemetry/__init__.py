@@ -1,0 +1,1 @@
+"""What vehicles and benches recorded: readers, checks, trips."""

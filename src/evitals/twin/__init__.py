@@ -1,0 +1,1 @@
+"""A vehicle that does not exist, with truth that is known."""
