@@ -20,7 +20,9 @@ Level = Literal["cell", "pack"]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+Identifier = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
+]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,13 +69,17 @@ class Battery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.level == "cell" and (self.series, self.parallel) != (1, 1):
             raise InputError(
-                "series, parallel", f"{self.series}s{self.parallel}p",
-                "is not a single cell", 'say level = "pack", or series = parallel = 1',
+                "series, parallel",
+                f"{self.series}s{self.parallel}p",
+                "is not a single cell",
+                'say level = "pack", or series = parallel = 1',
             )
         low, high = self.limits.cell_voltage_min_v, self.limits.cell_voltage_max_v
         if low >= high:
             raise InputError(
-                "limits.cell_voltage_min_v", low, f"is not below cell_voltage_max_v {high}",
+                "limits.cell_voltage_min_v",
+                low,
+                f"is not below cell_voltage_max_v {high}",
                 "swap or correct them",
             )
 
@@ -137,8 +143,11 @@ def parse_vehicle(text: bytes, name: str) -> Vehicle:
         return decode(text, type=Vehicle)
     except msgspec.DecodeError as error:
         raise InputError(
-            name, str(error), "does not describe a vehicle",
-            "see docs/vehicles.md for the fields", reason="bad_description",
+            name,
+            str(error),
+            "does not describe a vehicle",
+            "see docs/vehicles.md for the fields",
+            reason="bad_description",
         ) from error
 
 

@@ -1,14 +1,14 @@
 """Every error a caller may catch.
 
-    EvitalsError
-    ├── InputError            a value that cannot be used: field, value, remedy
-    │   ├── UnreadableFile    a file no source can read
-    │   └── UnknownVehicle    a vehicle id nobody has described
-    ├── SettingsError         a setting of the wrong type or out of bounds
-    ├── UnsupportedChemistry  no measured tables for this chemistry
-    ├── MissingExtra          an optional part is not installed
-    └── StoreError            the store refused or is not usable
-        └── StoreBusy         the writer's queue is full: try again later
+EvitalsError
+├── InputError            a value that cannot be used: field, value, remedy
+│   ├── UnreadableFile    a file no source can read
+│   └── UnknownVehicle    a vehicle id nobody has described
+├── SettingsError         a setting of the wrong type or out of bounds
+├── UnsupportedChemistry  no measured tables for this chemistry
+├── MissingExtra          an optional part is not installed
+└── StoreError            the store refused or is not usable
+    └── StoreBusy         the writer's queue is full: try again later
 """
 
 from typing import Any

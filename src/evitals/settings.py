@@ -11,36 +11,58 @@ from msgspec import Meta, Struct
 from evitals.errors import SettingsError
 
 PREFIX = "EVITALS_"
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1024)]
 Seconds = Annotated[float, Meta(gt=0.0, le=1e7)]
-
-
-def _about(text: str, kind: Any) -> Any:
-    return Annotated[kind, Meta(description=text)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings. ``Settings.load()`` reads the environment."""
 
-    home: _about("folder of the store and of incoming/, archive/, held/, quarantine/", Path) = Path(
-        "evitals-data"
-    )
-    host: _about("address the service binds to", str) = "127.0.0.1"
-    port: _about("port the service binds to", Annotated[int, Meta(ge=0, le=65535)]) = 8420
-    max_request_bytes: _about("largest request body", Annotated[int, Meta(ge=1024)]) = 64 * 2**20
-    max_file_bytes: _about("largest file read", Annotated[int, Meta(ge=1024)]) = 512 * 2**20
-    watch_rescan_s: _about("pause between slow rescans of incoming/, s", Seconds) = 30.0
-    watch_stable_s: _about("a file unchanged for this long is complete, s", Seconds) = 0.05
-    live_interval_s: _about("pause between live updates to browsers, s", Seconds) = 0.25
-    keep_days: _about("days of history that `evitals store prune` keeps", Annotated[int, Meta(ge=1)]) = 3650
-    risk_monitor: _about("risk score from which a vehicle is Monitor", float) = 0.5
-    risk_priority: _about("risk score from which a vehicle is Priority Maintenance", float) = 0.8
-    soh_monitor: _about("SoH below which a vehicle is at least Monitor", Share) = 0.80
-    soh_priority: _about("SoH below which a vehicle is Priority Maintenance", Share) = 0.70
-    status_hysteresis: _about("how far a value must return before the status improves", Share) = 0.02
-    status_evidence: _about("answers in a row that a change of status needs", Annotated[int, Meta(ge=1)]) = 3
-    min_evidence: _about("accepted evidence below which SoH is unknown", Annotated[int, Meta(ge=1)]) = 3
-    bms_capacity_error: _about("half-width of the capacity error a BMS's SoC may embed", Share) = 0.05
+    home: Annotated[
+        Path, Meta(description="folder of the store, incoming/, archive/, held/ and quarantine/")
+    ] = Path("evitals-data")
+    host: Annotated[str, Meta(description="address the service binds to")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port the service binds to")] = 8420
+    max_request_bytes: Annotated[Bytes, Meta(description="largest request body")] = 64 * 2**20
+    max_file_bytes: Annotated[Bytes, Meta(description="largest file read")] = 512 * 2**20
+    watch_rescan_s: Annotated[
+        Seconds, Meta(description="pause between slow rescans of incoming/, s")
+    ] = 30.0
+    watch_stable_s: Annotated[
+        Seconds, Meta(description="a file unchanged for this long is complete, s")
+    ] = 0.05
+    live_interval_s: Annotated[
+        Seconds, Meta(description="pause between live updates to browsers, s")
+    ] = 0.25
+    keep_days: Annotated[
+        Count, Meta(description="days of history that `evitals store prune` keeps")
+    ] = 3650
+    risk_monitor: Annotated[
+        float, Meta(description="risk score from which a vehicle is Monitor")
+    ] = 0.5
+    risk_priority: Annotated[
+        float, Meta(description="risk score from which a vehicle is Priority Maintenance")
+    ] = 0.8
+    soh_monitor: Annotated[
+        Share, Meta(description="SoH below which a vehicle is at least Monitor")
+    ] = 0.80
+    soh_priority: Annotated[
+        Share, Meta(description="SoH below which a vehicle is Priority Maintenance")
+    ] = 0.70
+    status_hysteresis: Annotated[
+        Share, Meta(description="how far a value must return before the status improves")
+    ] = 0.02
+    status_evidence: Annotated[
+        Count, Meta(description="answers in a row that a change of status needs")
+    ] = 3
+    min_evidence: Annotated[
+        Count, Meta(description="accepted evidence below which SoH is unknown")
+    ] = 3
+    bms_capacity_error: Annotated[
+        Share, Meta(description="half-width of the capacity error a BMS's SoC may embed")
+    ] = 0.05
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
