@@ -1,0 +1,1 @@
+"""One click command a file; heavy imports inside the functions."""
