@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -65,6 +65,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 0.05
 
     @classmethod
+    def described(cls) -> "list[SettingInfo]":
+        """Every setting with its type, default and meaning, in order."""
+        return [
+            SettingInfo(f.name, f.default, f.type.__metadata__[-1].description)
+            for f in msgspec.structs.fields(cls)
+        ]
+
+    @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
         """Settings from the environment, then ``overrides`` (None is ignored).
 
@@ -87,6 +95,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             except msgspec.ValidationError as error:
                 raise SettingsError(f"{PREFIX}{name.upper()}={value!r}: {error}") from error
         return cls(**values)
+
+
+class SettingInfo(NamedTuple):
+    """A setting as the documentation shows it."""
+
+    name: str
+    default: Any
+    meaning: str
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -1,0 +1,53 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+export OMP_NUM_THREADS := 1
+export PYTHONWARNINGS :=
+
+SOURCES := pyproject.toml hatch_build.py constraints.txt $(shell find src web -type f \
+	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path 'src/evitals/dashboard/static/*')
+
+.PHONY: demo test lint bench clean
+
+## demo: install, simulate a small fleet, start the service, print its address
+demo: $(VENV)/installed
+	$(BIN)/evitals demo
+
+## test: lint, type-check and run every test against the built wheel
+test: $(VENV)/tested lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/tested
+	$(BIN)/ruff check src tests benchmarks examples hatch_build.py
+	$(BIN)/ruff format --check src tests benchmarks examples hatch_build.py
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python web/npm.py ci --ignore-scripts
+	$(BIN)/python web/npm.py run check
+	$(BIN)/python web/npm.py run lint
+
+## bench: measure what benchmarks/ claims
+bench: $(VENV)/tested
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) dist build artifacts demo
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+dist/wheel: $(SOURCES) | $(BIN)/python
+	rm -rf dist && mkdir dist
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	touch $@
+
+$(VENV)/installed: dist/wheel
+	$(PIP) install --quiet --constraint constraints.txt dist/*.whl
+	$(PIP) install --quiet --no-deps --force-reinstall dist/*.whl
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[test,lint]"
+	touch $@
