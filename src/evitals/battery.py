@@ -141,11 +141,12 @@ def parse_vehicle(text: bytes, name: str) -> Vehicle:
     decode = msgspec.toml.decode if name.endswith(".toml") else msgspec.json.decode
     try:
         return decode(text, type=Vehicle)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        problem, _, path = str(error).partition(" - at `$.")
         raise InputError(
+            path.rstrip("`") or name,
             name,
-            str(error),
-            "does not describe a vehicle",
+            f"does not describe a vehicle: {problem}",
             "see docs/vehicles.md for the fields",
             reason="bad_description",
         ) from error

@@ -87,5 +87,7 @@ class StoreBusy(StoreError):
 
 def shorten(value: Any, limit: int = 80) -> str:
     """``repr`` of a value, cut so that no message grows with its input."""
+    if isinstance(value, int) and abs(value) >= 10**limit:
+        value = "a number of more than 80 digits"
     text = repr(value[: limit * 2] if isinstance(value, str | bytes) else value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

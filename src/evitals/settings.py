@@ -88,12 +88,17 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         given |= {k: v for k, v in overrides.items() if v is not None}
         values = {}
         for name, value in given.items():
+            if name not in fields:
+                raise SettingsError(f"{name}: no such setting; known: {', '.join(fields)}")
             try:
                 values[name] = msgspec.convert(
                     value, fields[name].type, strict=False, dec_hook=_path
                 )
             except msgspec.ValidationError as error:
-                raise SettingsError(f"{PREFIX}{name.upper()}={value!r}: {error}") from error
+                meaning = next(a.meaning for a in cls.described() if a.name == name)
+                raise SettingsError(
+                    f"{PREFIX}{name.upper()}={value!r}: {error}; it is the {meaning}"
+                ) from error
         return cls(**values)
 
 

@@ -39,7 +39,9 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*header, title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, no_wrap=index == 0)
     for row in rows:
         table.add_row(*("–" if cell is None else str(cell) for cell in row))
     Console().print(table)
