@@ -1,0 +1,314 @@
+"""State of power: the highest power a battery can give or take for some seconds.
+
+A constant current ``i`` is applied from the present state; the circuit of ``evitals.cells`` gives
+the voltage. The current is the largest that keeps every limit throughout the horizon, and the
+power is the *smallest* during that pulse: the end's on discharge, the beginning's on charge. So
+it holds as constant power too: a constant-power pulse of that size carries no more current at any
+instant. OCV is piecewise linear in charge and all else linear in current, so the voltage limit is
+solved exactly, without a search. HPPC-like method: G. Plett, Battery Management Systems, vol. 2,
+ch. 6 (2016), with the two RC branches and the OCV's movement kept.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from evitals.battery import Battery
+from evitals.cells.chemistry import Chemistry, chemistry
+from evitals.cells.circuit import CircuitState
+from evitals.errors import InputError, UnsupportedChemistry
+from evitals.estimators.answer import PowerLimit
+from evitals.estimators.estimate import Estimate, unknown
+
+Direction = Literal["discharge", "charge"]
+Limit = Literal["voltage", "current", "soc", "temperature", "rated"]
+
+HORIZONS_S = (2.0, 10.0, 30.0)
+REFERENCE_SOC = 0.5
+REFERENCE_TEMPERATURE_DEGC = 25.0
+REFERENCE_HORIZON_S = 10.0
+DESIGN_SIGMA = 0.25
+"""Half-width (90 %) of ln R of another cell design against the tables: the two tables themselves
+differ by a factor of 1.5 at SoC 0.5, 25 degC, 10 s, and power and energy cells by more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """A chemistry's tables as plain floats: indexing arrays one number at a time is slow."""
+
+    ocv: tuple[float, ...]
+    socs: tuple[float, ...]
+    temperatures: tuple[float, ...]
+    resistance: tuple[tuple[tuple[float, float, float], ...], ...]
+    tau: tuple[float, float]
+
+
+@lru_cache(maxsize=16)
+def _tables(name: str) -> _Tables:
+    cell: Chemistry = chemistry(name)
+    stacked = np.stack([cell.r0_ohm_ah, cell.r1_ohm_ah, cell.r2_ohm_ah], axis=-1)
+    return _Tables(
+        ocv=tuple(cell.ocv_v.tolist()),
+        socs=tuple(cell.soc_knots.tolist()),
+        temperatures=tuple(cell.temperatures_degc.tolist()),
+        resistance=tuple(tuple((r[0], r[1], r[2]) for r in row) for row in stacked.tolist()),
+        tau=cell.tau_s,
+    )
+
+
+def _place(x: float, knots: tuple[float, ...]) -> tuple[int, float]:
+    left = 0
+    while left < len(knots) - 2 and x >= knots[left + 1]:
+        left += 1
+    weight = (x - knots[left]) / (knots[left + 1] - knots[left])
+    return left, min(max(weight, 0.0), 1.0)
+
+
+def _resistances(tables: _Tables, soc: float, temperature: float) -> tuple[float, float, float]:
+    i, x = _place(soc, tables.socs)
+    j, y = _place(temperature, tables.temperatures)
+    low, high = tables.resistance[j], tables.resistance[j + 1]
+    parts = zip(low[i], low[i + 1], high[i], high[i + 1], strict=True)
+    r0, r1, r2 = (
+        (1.0 - y) * ((1.0 - x) * a + x * b) + y * ((1.0 - x) * c + x * d) for a, b, c, d in parts
+    )
+    return r0, r1, r2
+
+
+@dataclass(frozen=True, slots=True)
+class _Instant:
+    """One cell ``t`` seconds into a pulse: v = ocv(soc + slide i) + rest + resistance i."""
+
+    slide: float
+    rest: float
+    resistance: float
+
+
+class _Cell:
+    """A cell at a state, ready to be asked for its limits. Currents in A of one cell."""
+
+    def __init__(
+        self,
+        battery: Battery,
+        soc: float,
+        temperature_degc: float,
+        capacity_ah: float,
+        growth: float,
+        state: CircuitState,
+        horizons: Sequence[float],
+    ) -> None:
+        tables = _tables(battery.chemistry)
+        self.ocv_table, self.soc = tables.ocv, soc
+        scale = growth * battery.parallel / battery.reference_capacity_ah
+        r0, r1, r2 = (scale * r for r in _resistances(tables, soc, temperature_degc))
+        per_second = battery.parallel / (3600.0 * capacity_ah)
+        self.instants = []
+        for t in (0.0, *horizons):
+            d1, d2 = math.exp(-t / tables.tau[0]), math.exp(-t / tables.tau[1])
+            self.instants.append(
+                _Instant(
+                    slide=t * per_second,
+                    rest=state.v1 * d1 + state.v2 * d2,
+                    resistance=r0 + r1 * (1.0 - d1) + r2 * (1.0 - d2),
+                )
+            )
+
+    def ocv(self, soc: float) -> float:
+        place = min(max(soc, 0.0), 1.0) * (len(self.ocv_table) - 1)
+        left = min(int(place), len(self.ocv_table) - 2)
+        low, high = self.ocv_table[left], self.ocv_table[left + 1]
+        return low + (place - left) * (high - low)
+
+    def voltage(self, at: _Instant, current: float) -> float:
+        return self.ocv(self.soc + at.slide * current) + at.rest + at.resistance * current
+
+    def current_at(self, at: _Instant, voltage: float, direction: Direction) -> float:
+        """Current (>= 0 in its direction) that reaches ``voltage`` at that instant, A.
+
+        Walks the OCV's straight pieces from the present SoC; each is solved exactly.
+        """
+        sign = -1.0 if direction == "discharge" else 1.0
+        room = sign * (voltage - self.ocv(self.soc) - at.rest)
+        if room <= 0.0:
+            return 0.0
+        pieces, current = len(self.ocv_table) - 1, 0.0
+        soc = min(max(self.soc, 0.0), 1.0)
+        while at.slide > 0.0:
+            place = soc * pieces
+            # The piece on the side the charge moves to; float noise must not keep us on a knot.
+            k = math.floor(place + 1e-9) if sign > 0 else math.ceil(place - 1e-9) - 1
+            if not 0 <= k < pieces:
+                break
+            slope = (self.ocv_table[k + 1] - self.ocv_table[k]) * pieces
+            end = (k + 1) / pieces if sign > 0 else k / pieces
+            stretch = abs(end - soc) / at.slide
+            per_amp = at.resistance + slope * at.slide
+            if per_amp * stretch >= room:
+                return current + room / per_amp
+            room -= per_amp * stretch
+            current += stretch
+            soc = end
+        return current + room / at.resistance
+
+
+def sop(
+    battery: Battery,
+    *,
+    soc: float,
+    temperature_degc: float,
+    capacity_ah: float | None = None,
+    resistance_growth: float = 1.0,
+    rc_state: CircuitState | None = None,
+    horizons: Sequence[float] = HORIZONS_S,
+) -> tuple[PowerLimit, ...]:
+    """Power limits for each direction and horizon, at the battery's level, W.
+
+    ``soc`` a fraction; ``capacity_ah`` the present capacity (the reference's where unknown);
+    ``resistance_growth`` the battery's resistance over the tables' (``ResistanceFilter.level``);
+    ``rc_state`` the branches' voltages of one cell, V (None: rested). Horizons in s, > 0; discharge
+    limits come first, each in the order of ``horizons``. A longer horizon never has more power.
+
+    Outside the temperature limits, or with SoC at its limit, the power is 0 and that limit is
+    named. ``range_reasons(battery, ...)`` tells whether the point lies in the fitted tables.
+    Raises UnsupportedChemistry, and InputError for values that are not finite or not possible.
+    """
+    capacity = battery.reference_capacity_ah if capacity_ah is None else capacity_ah
+    _check(soc, temperature_degc, capacity, resistance_growth, horizons)
+    ordered = sorted(set(horizons))
+    state = CircuitState() if rc_state is None else rc_state
+    cell = _Cell(battery, soc, temperature_degc, capacity, resistance_growth, state, ordered)
+    limits = battery.limits
+    allowed = limits.temperature_min_degc <= temperature_degc <= limits.temperature_max_degc
+    found: dict[tuple[Direction, float], PowerLimit] = {}
+    directions: tuple[Direction, Direction] = ("discharge", "charge")
+    for direction in directions:
+        best = float("inf"), "voltage"
+        for count, horizon in enumerate(ordered, start=1):
+            if not allowed:
+                best = 0.0, "temperature"
+            else:
+                # A limit met earlier in the pulse stays: the smallest so far, in time.
+                best = min(best, _cell_power(cell, battery, direction, count, horizon, capacity))
+            found[direction, horizon] = _clip(battery, direction, horizon, *best)
+    return tuple(found[direction, horizon] for direction in directions for horizon in horizons)
+
+
+def _cell_power(
+    cell: _Cell,
+    battery: Battery,
+    direction: Direction,
+    count: int,
+    horizon: float,
+    capacity_ah: float,
+) -> tuple[float, str]:
+    """(W of one cell, binding limit) for the pulse over the first ``count`` horizons."""
+    limits = battery.limits
+    instants = cell.instants[: count + 1]
+    if direction == "discharge":
+        most, room = limits.discharge_current_a, cell.soc - limits.soc_min
+        # Beyond half the open-circuit voltage more current is less power.
+        lifted = max(at.rest for at in instants)
+        bound = max(limits.cell_voltage_min_v, 0.5 * (cell.ocv(cell.soc) + max(lifted, 0.0)))
+    else:
+        most, room = limits.charge_current_a, limits.soc_max - cell.soc
+        bound = limits.cell_voltage_max_v
+    candidates = [
+        (max(room, 0.0) * 3600.0 * capacity_ah / (horizon * battery.parallel), "soc"),
+        (most / battery.parallel, "current"),
+        *((cell.current_at(at, bound, direction), "voltage") for at in instants),
+    ]
+    current, limit = min(candidates)
+    signed = -current if direction == "discharge" else current
+    return current * min(cell.voltage(at, signed) for at in instants), limit
+
+
+def _clip(
+    battery: Battery, direction: Direction, horizon: float, power: float, limit: str
+) -> PowerLimit:
+    total = max(power, 0.0) * battery.series * battery.parallel
+    rated = battery.rated_power_w
+    if rated is not None and total > rated:
+        total, limit = rated, "rated"
+    return PowerLimit(
+        direction=direction,
+        horizon_s=horizon,
+        power_w=total,
+        limit=limit,  # type: ignore[arg-type]
+    )
+
+
+def range_reasons(battery: Battery, *, soc: float, temperature_degc: float) -> tuple[str, ...]:
+    """Reason codes where the point leaves the fitted tables, () inside. Raises
+    UnsupportedChemistry."""
+    return chemistry(battery.chemistry).range_reasons(soc, temperature_degc)
+
+
+def reference_sop(
+    battery: Battery,
+    *,
+    capacity_ah: float | None = None,
+    resistance_growth: float = 1.0,
+    growth_interval: tuple[float, float] | None = None,
+) -> Estimate:
+    """10 s discharge power at SoC 0.5 and 25 degC from rest, W, clipped to rated power.
+
+    ``resistance_growth`` and its 90 % interval are over the tables' (``ResistanceFilter.level``).
+    Without an interval nothing was measured on this battery: the spread of cell designs stands
+    in and the answer is doubtful (``resistance_not_measured``). Unknown for a chemistry without
+    tables (``unsupported_chemistry``) and where the limits forbid the point itself.
+    """
+    measured = growth_interval is not None
+    spread = math.exp(DESIGN_SIGMA)
+    low, high = growth_interval or (resistance_growth / spread, resistance_growth * spread)
+    if not low <= resistance_growth <= high:
+        raise InputError(
+            "growth_interval",
+            (low, high),
+            f"does not hold resistance_growth {resistance_growth}",
+            "give low <= growth <= high",
+        )
+    try:
+        value, weak, strong = (
+            _reference_power(battery, capacity_ah, growth)
+            for growth in (resistance_growth, high, low)
+        )
+    except UnsupportedChemistry as error:
+        return unknown(error.reason, source="circuit")
+    return Estimate(
+        value=value.power_w,
+        low=weak.power_w,
+        high=strong.power_w,
+        validity="valid" if measured else "doubtful",
+        reasons=() if measured else ("resistance_not_measured",),
+        source="circuit",
+    )
+
+
+def _reference_power(battery: Battery, capacity_ah: float | None, growth: float) -> PowerLimit:
+    return sop(
+        battery,
+        soc=REFERENCE_SOC,
+        temperature_degc=REFERENCE_TEMPERATURE_DEGC,
+        capacity_ah=capacity_ah,
+        resistance_growth=growth,
+        horizons=(REFERENCE_HORIZON_S,),
+    )[0]
+
+
+def _check(
+    soc: float, temperature: float, capacity: float, growth: float, horizons: Sequence[float]
+) -> None:
+    rules = (
+        ("soc", soc, -0.05 <= soc <= 1.05, "give a fraction, 0 to 1"),
+        ("temperature_degc", temperature, -100.0 <= temperature <= 150.0, "give degC"),
+        ("capacity_ah", capacity, 0.0 < capacity <= 1e9, "give Ah above 0"),
+        ("resistance_growth", growth, 0.0 < growth <= 1e3, "give a ratio above 0"),
+        *(("horizons", h, 0.0 < h <= 3600.0, "give seconds, 0 to 3600") for h in horizons),
+    )
+    for field, value, good, remedy in rules:
+        if not good:
+            raise InputError(field, value, "is not possible", remedy)
