@@ -1,0 +1,88 @@
+"""The twin's cell: open-circuit voltage from published electrode potentials.
+
+Independent of the estimators' tables on purpose: a witness must not share the accused's books.
+"""
+
+import difflib
+from functools import cache
+from importlib import resources
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from evitals.errors import InputError
+
+Floats = NDArray[np.float64]
+Stoichiometry = Annotated[float, Meta(ge=0.0, le=1.0)]
+GRID = 401
+"""Points of the OCV table over SoC 0..1 (0.25 % steps, linear between)."""
+
+
+class CellSet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Stoichiometries of both electrodes, empty and full, and the voltages that bound SoC."""
+
+    negative_empty: Stoichiometry
+    negative_full: Stoichiometry
+    positive_empty: Stoichiometry
+    positive_full: Stoichiometry
+    voltage_empty_v: float
+    voltage_full_v: float
+    source: str
+
+
+@cache
+def cell_sets() -> dict[str, CellSet]:
+    """The OCV sets that ship with the twin, by name."""
+    text = (resources.files("evitals.twin") / "data" / "cells.toml").read_bytes()
+    return msgspec.toml.decode(text, type=dict[str, CellSet])
+
+
+def negative_ocp_v(x: Floats) -> Floats:
+    """Graphite-SiOx against lithium, V (Chen et al. 2020, equation 9)."""
+    return np.asarray(
+        1.9793 * np.exp(-39.3631 * x)
+        + 0.2482
+        - 0.0909 * np.tanh(29.8538 * (x - 0.1234))
+        - 0.04478 * np.tanh(14.9159 * (x - 0.2769))
+        - 0.0205 * np.tanh(30.4444 * (x - 0.6103))
+    )
+
+
+def positive_ocp_v(y: Floats) -> Floats:
+    """NMC811 against lithium, V (Chen et al. 2020, equation 8)."""
+    return np.asarray(
+        4.4875
+        - 0.8090 * y
+        - 0.0428 * np.tanh(18.5138 * (y - 0.5542))
+        - 17.7326 * np.tanh(15.7890 * (y - 0.3117))
+        + 17.5842 * np.tanh(15.9308 * (y - 0.3120))
+    )
+
+
+@cache
+def ocv_table(name: str) -> Floats:
+    """OCV in V of one cell at SoC = linspace(0, 1, GRID). Raises InputError for an unknown set.
+
+    SoC 0 and 1 are where the equilibrium voltage meets the set's two voltages.
+    """
+    sets = cell_sets()
+    if name not in sets:
+        near = difflib.get_close_matches(name, sets, cutoff=0.3) or list(sets)
+        raise InputError("cell", name, "is not a known OCV set", f"use one of {', '.join(near)}")
+    s = sets[name]
+    z = np.linspace(-0.05, 1.1, 20_001)
+    x = s.negative_empty + (s.negative_full - s.negative_empty) * z
+    y = s.positive_empty + (s.positive_full - s.positive_empty) * z
+    volts = positive_ocp_v(y) - negative_ocp_v(x)
+    z0, z1 = np.interp([s.voltage_empty_v, s.voltage_full_v], volts, z)
+    table: Floats = np.interp(np.linspace(z0, z1, GRID), z, volts)
+    table.setflags(write=False)
+    return table
+
+
+def ocv(name: str, soc: Floats | float) -> Floats:
+    """Open-circuit voltage of one cell, V, at SoC (clipped to 0..1)."""
+    return np.asarray(np.interp(soc, np.linspace(0.0, 1.0, GRID), ocv_table(name)))

@@ -1,0 +1,93 @@
+"""A fleet that reports while you watch: trips as files, in the product's own CSV shape."""
+
+import heapq
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from evitals.errors import InputError
+from evitals.twin.fleet import Fleet
+from evitals.twin.recorder import TwinTrip
+
+
+def stream(
+    fleet: Fleet, speedup: float, pause: Callable[[float], None] = time.sleep
+) -> Iterator[TwinTrip]:
+    """Endlessly the trips after ``fleet.until_s``, all vehicles in order of their end.
+
+    Waits the time between ends divided by ``speedup``. Event times are the fleet's own: choose
+    ``until_s`` so far back that the show does not overtake the clock. Raises InputError.
+    """
+    if not speedup > 0.0:
+        raise InputError("speedup", speedup, "is not above 0", "give 1 for real time or more")
+    clock = float(fleet.until_s)
+    lives = [fleet.later(i) for i in range(fleet.vehicles)]
+    for trip in heapq.merge(*lives, key=_end_s):
+        pause(max(_end_s(trip) - clock, 0.0) / speedup)
+        clock = max(clock, _end_s(trip))
+        yield trip
+
+
+def _end_s(trip: TwinTrip) -> float:
+    return trip.start_s + trip.duration_s
+
+
+def table(trip: TwinTrip) -> pl.DataFrame:
+    """A trip as telemetry: its signals, ``vehicle_id`` and ``timestamp`` (ISO 8601, UTC)."""
+    start = datetime.fromtimestamp(trip.start_s, UTC)
+    micros = np.round(trip.columns["time_s"] * 1e6).astype("timedelta64[us]")
+    stamps = np.datetime64(start.replace(tzinfo=None), "us") + micros
+    return pl.DataFrame(trip.columns).with_columns(
+        pl.lit(trip.vehicle_id).alias("vehicle_id"),
+        pl.Series("timestamp", stamps).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def write_trip(trip: TwinTrip, folder: Path) -> Path:
+    """Write a trip as CSV into a folder, whole or not at all (dot-file, then rename).
+
+    The name is the vehicle and the start; hidden truth is not written. Returns the path.
+    """
+    start = datetime.fromtimestamp(trip.start_s, UTC)
+    path = folder / f"{trip.vehicle_id}_{start:%Y%m%dT%H%M%SZ}.csv"
+    half = folder / f".{path.name}.part"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        table(trip).write_csv(half)
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+    return path
+
+
+def write_truth(fleet: Fleet, path: Path) -> Path:
+    """Write what is true of every vehicle and day as Parquet, for judges only.
+
+    One row a vehicle and day: ``vehicle_id, day`` (since 1970 UTC), ``capacity_ah, soh,
+    resistance_growth`` and the vehicle's sensor errors (A and fractions).
+    """
+    rows = [
+        {
+            "vehicle_id": fleet.vehicle(i).vehicle_id,
+            "day": truth.day,
+            "capacity_ah": truth.capacity_ah,
+            "soh": truth.soh,
+            "resistance_growth": truth.resistance_growth,
+            "current_offset_a": errors.current_offset_a,
+            "current_gain": errors.current_gain,
+            "bms_capacity_error": errors.capacity_error,
+        }
+        for i in range(fleet.vehicles)
+        for errors in [fleet.profile(i).errors]
+        for truth in fleet.truth(i)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.part")
+    pl.DataFrame(rows).write_parquet(half)
+    os.replace(half, path)
+    return path
