@@ -1,0 +1,141 @@
+"""What Prometheus reads at ``/metrics``: requests, commits, intake. One registry per app."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, cast
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from evitals import __version__
+from evitals.fleet.records import Batch, ModelRecord
+from evitals.fleet.store import Store
+
+LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+
+class Metrics:
+    """The counters of one app, and the two places where they are fed."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "evitals_http_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.latency = Histogram(
+            "evitals_http_request_seconds",
+            "Time from a request's head to the end of its reply, s.",
+            ["method", "route"],
+            buckets=LATENCY_S,
+            registry=self.registry,
+        )
+        self.trips = Counter("evitals_trips_committed", "Trips stored.", registry=self.registry)
+        self.predictions = Counter(
+            "evitals_predictions_committed", "Answers stored.", registry=self.registry
+        )
+        self.files = Counter(
+            "evitals_files", "Files by what became of them.", ["state"], registry=self.registry
+        )
+        self.refused = Counter(
+            "evitals_batches_refused", "Batches the store refused.", registry=self.registry
+        )
+        self.queue = Gauge(
+            "evitals_writer_queue_depth",
+            "Batches submitted and not yet committed.",
+            registry=self.registry,
+        )
+        self.commit = Histogram(
+            "evitals_commit_wait_seconds",
+            "Time from submitting a batch to its commit, s.",
+            buckets=LATENCY_S,
+            registry=self.registry,
+        )
+        self.model = Gauge(
+            "evitals_model_info",
+            "What answers: 1 for each model in use.",
+            ["name", "version", "digest"],
+            registry=self.registry,
+        )
+        build = Gauge("evitals_build_info", "The version.", ["version"], registry=self.registry)
+        build.labels(__version__).set(1)
+
+    def announce(self, model: ModelRecord) -> None:
+        """Name a model that answers."""
+        self.model.labels(model.name, model.version, model.digest).set(1)
+
+    def render(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self.registry)
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """``app`` with its HTTP requests counted by route template (unbounded names never are)."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != ScopeType.HTTP:
+                await app(scope, receive, send)
+                return
+            started = time.perf_counter()
+            status = 500
+
+            async def note(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                await send(message)
+
+            try:
+                await app(scope, receive, note)
+            finally:
+                route = scope.get("path_template") or "unmatched"
+                method = str(scope["method"])  # type: ignore[typeddict-item]  # it is HTTP
+                method = method if method in METHODS else "other"
+                self.requests.labels(method, route, status).inc()
+                self.latency.labels(method, route).observe(time.perf_counter() - started)
+
+        return counted
+
+    def over(self, store: Store) -> Store:
+        """``store`` with what it commits counted."""
+        return cast("Store", _MeteredStore(store, self))
+
+    def _committed(self, batch: Batch, started: float) -> Callable[["Future[None]"], None]:
+        def done(future: "Future[None]") -> None:
+            self.queue.dec()
+            if future.cancelled() or future.exception() is not None:
+                self.refused.inc()
+                return
+            self.commit.observe(time.perf_counter() - started)
+            self.trips.inc(len(batch.trips))
+            self.predictions.inc(len(batch.predictions))
+            for file in batch.files:
+                self.files.labels(file.state).inc()
+
+        return done
+
+
+class _MeteredStore:
+    """Passes everything on; watches ``submit``."""
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    def submit(self, batch: Batch) -> "Future[None]":
+        started = time.perf_counter()
+        try:
+            future = self._store.submit(batch)
+        except Exception:
+            self._metrics.refused.inc()
+            raise
+        self._metrics.queue.inc()
+        future.add_done_callback(self._metrics._committed(batch, started))
+        return future
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)

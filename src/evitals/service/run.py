@@ -1,0 +1,78 @@
+"""``serve``: the app in granian, in this very process, until SIGTERM or SIGINT.
+
+SQLite has one writer, so there is one process: granian's embedded server runs on our event loop
+and spawns none.
+"""
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from evitals.errors import SettingsError
+from evitals.service.app import create_app
+from evitals.settings import Settings
+
+STOP_WITHIN_S = 10
+
+
+def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what was accepted and close the store.
+
+    ``announce`` is told the address once requests are answered. Raises SettingsError for an
+    address that is not of this machine alone, or is taken; StoreError where the home is in use.
+    """
+    check_host(settings.host)
+    asyncio.run(_serve(settings, announce))
+
+
+def check_host(host: str) -> None:
+    """Raise SettingsError unless ``host`` is a loopback address: there is no authentication yet."""
+    name = "127.0.0.1" if host == "localhost" else host
+    try:
+        alone = ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        alone = False
+    if not alone:
+        raise SettingsError(
+            f"EVITALS_HOST={host!r}: only a loopback address (127.0.0.1, ::1) is served, because "
+            "nobody is asked who they are yet; put an authenticating proxy in front"
+        )
+
+
+def free_port(host: str, port: int) -> int:
+    """``port`` where it can be bound, or any free one for 0. Raises SettingsError where taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"EVITALS_PORT={port}: {host}:{port} cannot be bound ({error.strerror}); "
+                "choose another with --port"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    port = free_port(host, settings.port)
+    app = create_app(settings)
+    # The lifespan is entered here, not by granian, so that a failing start raises its own error.
+    server = Server(
+        app, address=host, port=port, interface=Interfaces.ASGINL, log_level=LogLevels.warning
+    )
+    server.workers_kill_timeout = STOP_WITHIN_S
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, server.stop)
+    shown = f"[{host}]" if ":" in host else host
+    server.on_startup(lambda: announce(f"http://{shown}:{port}"))
+    async with app.lifespan():
+        await server.serve()
