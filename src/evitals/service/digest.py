@@ -1,0 +1,20 @@
+"""Content digests: SHA-256, hex, of files, bytes and parts of an identity."""
+
+import hashlib
+from pathlib import Path
+
+
+def digest_of(*parts: str | bytes) -> str:
+    """Digest of several parts; each is preceded by its length, so that they cannot run together."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Digest of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,76 @@
+"""From a recording to trips in features: what the checks saw, the cuts, the records to keep."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from evitals.battery import Vehicle
+from evitals.features import extract, pack
+from evitals.fleet.records import TripRecord
+from evitals.service.digest import digest_of
+from evitals.service.home import safe_name
+from evitals.telemetry import Recording, Trip, doctor
+from evitals.telemetry.trips import cut
+
+EARLIEST_S = 631_152_000
+"""1990-01-01: an event time before it is a broken clock."""
+LATEST_S = 4_102_444_800
+"""2100-01-01: an event time after it is a broken clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A recording of a known vehicle, checked, cut, and in features. Nothing is stored yet."""
+
+    recording: Recording
+    """Without its samples: they are not kept."""
+    rows: int
+    vehicle: Vehicle
+    trips: tuple[TripRecord, ...]
+
+
+def prepare(recording: Recording, vehicle: Vehicle) -> Prepared:
+    """Check, cut and extract. ``vehicle`` carries the battery the recording is of."""
+    recording = doctor.repair(recording, vehicle.battery)
+    kept = tuple(_record(recording, vehicle, trip) for trip in cut(recording, vehicle.battery))
+    bare = recording.with_(table=recording.table.clear())
+    return Prepared(bare, recording.table.height, vehicle, kept)
+
+
+def columns(table: pl.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
+    """A table's signals as float64 arrays, NaN where missing."""
+    return {
+        name: table[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in table.columns
+    }
+
+
+def event_seconds(start: datetime | None) -> int | None:
+    """Event time in whole seconds since 1970 UTC; None where unknown or no clock can mean it."""
+    if start is None:
+        return None
+    seconds = math.floor(start.timestamp())
+    return seconds if EARLIEST_S <= seconds < LATEST_S else None
+
+
+def _record(recording: Recording, vehicle: Vehicle, trip: Trip) -> TripRecord:
+    """The trip as it is remembered. Its digest says which vehicle's it is: the same samples sent
+    under the wrong vehicle first can still be sent under the right one."""
+    return TripRecord(
+        vehicle_id=vehicle.vehicle_id,
+        battery_id=vehicle.battery_id,
+        digest=digest_of(vehicle.vehicle_id, trip.digest),
+        sequence=trip.sequence,
+        kind=trip.kind,
+        event_s=event_seconds(trip.start),
+        event_assumed=trip.start_origin == "vehicle_default",
+        continues=trip.continues,
+        duration_s=trip.duration_s,
+        source=recording.source,
+        file_name=safe_name(recording.name),
+        findings=tuple(sorted({f.code for f in trip.findings if f.severity != "info"})),
+        features=pack(extract(columns(trip.table), vehicle.battery)),
+    )
