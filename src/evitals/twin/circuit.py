@@ -24,7 +24,7 @@ R0_LOWEST_SOC = 0.6
 """R0 = R0_OHM_AH (1 + R0_CURVE ((soc - R0_LOWEST_SOC) / R0_LOWEST_SOC)^2)."""
 EXCHANGE_C_RATE = 1.6
 R1_OHM_AH, TAU1_S = 0.012, 12.0
-R2_OHM_AH, TAU2_S = 0.022, 400.0
+R2_OHM_AH, TAU2_S = 0.022, 900.0
 R0_ACTIVATION_K, CT_ACTIVATION_K, RC_ACTIVATION_K = 1800.0, 4200.0, 3000.0
 """Activation energies over the gas constant, K (15, 35 and 25 kJ/mol)."""
 THERMAL_V_PER_K = 2.0 * 8.314462618 / 96485.33212
@@ -33,7 +33,7 @@ DERATE_SOC = 0.03
 """Power fades linearly to zero over the last 3 points of SoC."""
 TRICKLE = 0.02
 COOL_ABOVE_DEGC, COOLANT_DEGC = 32.0, 25.0
-ROUNDS = 6
+ROUNDS, CLOSE_A = 20, 1e-6
 
 (
     CAPACITY_AH,
@@ -82,9 +82,12 @@ def _for_power(power_w: float, open_v: float, r0: float, thermal: float, exchang
     """Current in A at which a cell takes ``power_w`` (its best where it cannot give so much)."""
     current = power_w / open_v
     for _ in range(ROUNDS):
+        before = current
         r = r0 + _secant(current, thermal, exchange)
         root = max(open_v * open_v + 4.0 * r * power_w, 0.0)
         current = (math.sqrt(root) - open_v) / (2.0 * r)
+        if abs(current - before) < CLOSE_A:
+            break
     return current
 
 
@@ -93,7 +96,10 @@ def _for_voltage(over_v: float, r0: float, thermal: float, exchange: float) -> f
     """Current in A that moves a cell's voltage by ``over_v``."""
     current = over_v / (r0 + thermal / (2.0 * exchange))
     for _ in range(ROUNDS):
+        before = current
         current = over_v / (r0 + _secant(current, thermal, exchange))
+        if abs(current - before) < CLOSE_A:
+            break
     return current
 
 

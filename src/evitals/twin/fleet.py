@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from msgspec import structs
 
-from evitals.battery import Vehicle, describe
+from evitals.battery import Sensors, Vehicle, describe
 from evitals.errors import InputError
 from evitals.twin import vehicle
 from evitals.twin.profile import Profile, draw
@@ -103,7 +104,7 @@ class Fleet:
         model = describe(who.model)
         return Vehicle(
             vehicle_id=f"sim{self.seed}-{i:04d}",
-            battery=model.battery,
+            battery=structs.replace(model.battery, sensors=Sensors()),
             name=model.name,
             group=who.depot,
         )

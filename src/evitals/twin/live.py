@@ -1,7 +1,6 @@
 """A fleet that reports while you watch: trips as files, in the product's own CSV shape."""
 
 import heapq
-import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -59,7 +58,7 @@ def write_trip(trip: TwinTrip, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         table(trip).write_csv(half)
-        os.replace(half, path)
+        half.replace(path)
     finally:
         half.unlink(missing_ok=True)
     return path
@@ -89,5 +88,5 @@ def write_truth(fleet: Fleet, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.part")
     pl.DataFrame(rows).write_parquet(half)
-    os.replace(half, path)
+    half.replace(path)
     return path

@@ -84,7 +84,7 @@ class Recorder:
 
     def rest(self, seconds: float) -> None:
         """Stand with the telemetry on, a sample a minute."""
-        count = max(int(seconds // REST_STEP_S), 1)
+        count = int(seconds // REST_STEP_S) + 2
         step = np.full(count, REST_STEP_S)
         step[0] = 1.0
         self._run(step, np.zeros(count), np.zeros(count), awake=False)
@@ -175,8 +175,8 @@ class Recorder:
         columns = {"time_s": time} | self.bms.measure(current, voltage, warmth, self.rng)
         sensors = self.who.battery.sensors
         columns["soc"] = quantise(np.concatenate(tape.soc), sensors.soc_resolution)
-        columns["speed_mps"] = np.round(np.concatenate(tape.speed), 2)
-        columns["ambient_degc"] = np.full_like(time, round(self.ambient_degc * 2.0) / 2.0)
+        columns["speed_mps"] = quantise(np.concatenate(tape.speed), 0.01)
+        columns["ambient_degc"] = np.full(time.size, float(np.rint(2.0 * self.ambient_degc)) / 2.0)
         self.state = replace(self.state, current_a=0.0)
         return TwinTrip(
             self.who.vehicle_id, int(tape.start_s), columns, {"soc": soc, "current_a": current}

@@ -37,6 +37,7 @@ def trip(
     ambient_degc: float = 22.0,
     soh: float = 1.0,
     growth: float = 1.0,
+    regeneration: vehicle.Regeneration = "symmetric",
 ) -> TripReport:
     """Drive a cycle once. Raises InputError (UnknownVehicle) naming what cannot be."""
     if not 0.0 <= soc <= 1.0:
@@ -46,7 +47,7 @@ def trip(
     car = vehicle.vehicle(vehicle_name)
     cycle = cycles.cycle(cycle_name)
     pack = Pack(describe(car.vehicle_id).battery, car.cell, car.pack_mass_kg, soh, growth)
-    asked = vehicle.battery_power_w(car, cycle, ambient_degc)
+    asked = vehicle.battery_power_w(car, cycle, ambient_degc, regeneration)
     step = np.diff(cycle.time_s, prepend=cycle.time_s[0])
     trace = pack.run(State(soc, temperature_degc=ambient_degc), step, asked, ambient_degc)
     given = trace.current_a * trace.voltage_v

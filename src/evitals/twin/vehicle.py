@@ -17,15 +17,14 @@ from evitals.twin.cycles import Cycle
 Floats = NDArray[np.float64]
 Positive = Annotated[float, Meta(gt=0.0, le=1e6)]
 Share = Annotated[float, Meta(gt=0.0, le=1.0)]
-Regeneration = Literal["symmetric", "none"]
+Regeneration = Literal["symmetric", "fastsim", "none"]
 
 GRAVITY_MPS2 = 9.81
-AIR_DENSITY_KGPM3 = 1.2
-"""At 20 degC and sea level; FASTSim uses the same value."""
+AIR_DENSITY_KGPM3, AIR_DENSITY_K = 1.18, 295.15
+"""At 22 degC and 122 m above the sea, the standard air of FASTSim 3; falls as 1/T."""
 MOTOR_LOAD = np.array([0.0, 0.02, 0.04, 0.06, 0.08, 0.10, 0.20, 0.40, 0.60, 0.80, 1.00])
-MOTOR_EFFICIENCY = np.array([0.83, 0.85, 0.87, 0.89, 0.90, 0.91, 0.93, 0.94, 0.94, 0.93, 0.92])
-"""Motor with inverter over its share of rated power: FASTSim's baseline of a large motor."""
-REGENERATION_SHARE = 0.98
+MOTOR_EFFICIENCY = np.array([0.84, 0.86, 0.88, 0.90, 0.91, 0.92, 0.94, 0.95, 0.95, 0.94, 0.93])
+"""Motor with inverter over its share of rated power: FASTSim's large motor, best point 0.95."""
 HEATING_BELOW_DEGC, COOLING_ABOVE_DEGC = 18.0, 24.0
 HEATING_W_PER_K, COOLING_W_PER_K = 120.0, 100.0
 HEATING_MAX_W, COOLING_MAX_W = 4000.0, 2500.0
@@ -84,7 +83,7 @@ def hvac_power_w(ambient_degc: float) -> float:
     return float(heat + cool)
 
 
-def wheel_power_w(car: TwinVehicle, cycle: Cycle) -> Floats:
+def wheel_power_w(car: TwinVehicle, cycle: Cycle, ambient_degc: float = 22.0) -> Floats:
     """Power at the wheels over each interval that ends at a sample, W (n,), positive = driving.
 
     Air drag with the interval's mean speed cubed, rolling, change of kinetic energy of the car
@@ -95,7 +94,8 @@ def wheel_power_w(car: TwinVehicle, cycle: Cycle) -> Floats:
     before = np.concatenate([speed[:1], speed[:-1]])
     mean = 0.5 * (speed + before)
     inertia = 0.5 * (car.mass_kg + car.wheel_inertia_kgm2 / car.wheel_radius_m**2)
-    drag = 0.5 * AIR_DENSITY_KGPM3 * car.drag_coefficient * car.frontal_area_m2 * mean**3
+    density = AIR_DENSITY_KGPM3 * AIR_DENSITY_K / (ambient_degc + 273.15)
+    drag = 0.5 * density * car.drag_coefficient * car.frontal_area_m2 * mean**3
     rolling = car.rolling_resistance * car.mass_kg * GRAVITY_MPS2 * mean
     power: Floats = drag + rolling + inertia * (speed**2 - before**2) / step
     return power
@@ -109,19 +109,18 @@ def battery_power_w(
 ) -> Floats:
     """Power at the battery's terminals, W (n,), positive while charging.
 
-    Motoring and regeneration use the same efficiency map ("symmetric"); friction brakes take
-    what is left, more of it at walking pace (FASTSim's logistic of speed).
+    Braking goes back through transmission and motor up to the motor's power; friction takes the
+    rest. ``regeneration``: "symmetric" uses the motoring efficiency at the same load, "fastsim"
+    the efficiency at zero load for all (FASTSim's rule), "none" brakes by friction alone.
     """
-    wheel = wheel_power_w(car, cycle)
-    shaft_out = np.maximum(wheel, 0.0) / car.transmission_efficiency
-    blend = REGENERATION_SHARE / (1.0 + 500.0 * np.exp(-0.99 * (cycle.speed_mps * 2.2369 + 1.0)))
-    shaft_in = np.maximum(-wheel, 0.0) * car.transmission_efficiency * blend
-    out = np.minimum(shaft_out, car.motor_power_w)
-    back = np.minimum(shaft_in, car.motor_power_w)
-    if regeneration == "none":
-        back = np.zeros_like(back)
+    wheel = wheel_power_w(car, cycle, ambient_degc)
+    out = np.minimum(np.maximum(wheel, 0.0) / car.transmission_efficiency, car.motor_power_w)
+    back = np.minimum(np.maximum(-wheel, 0.0) * car.transmission_efficiency, car.motor_power_w)
     drawn = out / np.interp(out / car.motor_power_w, MOTOR_LOAD, MOTOR_EFFICIENCY)
-    given = back * np.interp(back / car.motor_power_w, MOTOR_LOAD, MOTOR_EFFICIENCY)
+    if regeneration == "symmetric":
+        given = back * np.interp(back / car.motor_power_w, MOTOR_LOAD, MOTOR_EFFICIENCY)
+    else:
+        given = back * (MOTOR_EFFICIENCY[0] if regeneration == "fastsim" else 0.0)
     always = car.auxiliary_power_w + hvac_power_w(ambient_degc)
     power: Floats = given - drawn - always
     return power
