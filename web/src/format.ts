@@ -1,0 +1,58 @@
+/** Numbers and times as people read them. Unknown is a dash, never a zero. */
+
+export const DASH = "–";
+
+export function percent(value: number | null | undefined, digits = 1): string {
+  return value === null || value === undefined ? DASH : `${(100 * value).toFixed(digits)}\u202f%`;
+}
+
+export function fixed(value: number | null | undefined, digits = 2, unit = ""): string {
+  if (value === null || value === undefined) return DASH;
+  return unit ? `${value.toFixed(digits)}\u202f${unit}` : value.toFixed(digits);
+}
+
+export function kilowatts(watts: number | null | undefined): string {
+  return watts === null || watts === undefined ? DASH : fixed(watts / 1000, watts < 1e4 ? 2 : 1, "kW");
+}
+
+export function count(value: number): string {
+  return value.toLocaleString("en");
+}
+
+/** "no_rest" as "no rest". */
+export function words(code: string): string {
+  return code.replaceAll("_", " ");
+}
+
+export function age(seconds: number): string {
+  const s = Math.max(0, seconds);
+  if (s < 60) return `${Math.floor(s)} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86_400)} d`;
+}
+
+const LOCAL = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+});
+
+/** In the viewer's zone. */
+export function localTime(when: Date): string {
+  return LOCAL.format(when);
+}
+
+export function utcTime(when: Date): string {
+  return `${when.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+export function median(values: number[]): number | null {
+  if (!values.length) return null;
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  const high = sorted[middle] as number;
+  return sorted.length % 2 ? high : (high + (sorted[middle - 1] as number)) / 2;
+}
