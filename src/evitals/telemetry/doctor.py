@@ -14,7 +14,7 @@ import polars as pl
 from evitals.battery import Battery
 from evitals.telemetry.findings import found, whole
 from evitals.telemetry.recording import Finding, Recording, Severity, Trip
-from evitals.telemetry.trips import cut, gap_rows
+from evitals.telemetry.trips import STANDING_MPS, cut, gap_rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,6 +41,7 @@ STRAIGHT_S = 30.0
 STRAIGHT_ROWS = 20
 STRAIGHT_BEND_A, STRAIGHT_SLOPE_A = 0.02, 0.005
 MOVED_MPS = 2.0
+MOVING_SHARE = 0.5
 TRANSIENT_S = 15.0
 LOCAL = frozenset(
     {"gap", "backward_time", "duplicate_stamp", "nan_share", "stuck_sensor", "out_of_range"}
@@ -211,7 +212,7 @@ def _sign(chart: Chart, _: Battery | None) -> list[Finding]:
     product = chart.current * chart.voltage
     loaded = np.abs(product) > 0.05 * float(np.nanmax(np.abs(product), initial=1e-9))
     against = np.flatnonzero(loaded & (product * chart.power < 0.0))
-    if len(against) > 0.5 * max(1, np.count_nonzero(loaded & ~np.isnan(chart.power))):
+    if len(against) > 0.5 * max(1, int(np.count_nonzero(loaded & ~np.isnan(chart.power)))):
         message = f"power opposes current x voltage in {len(against)} samples"
         remedy = "both are positive while charging"
         findings.append(found("sign_flip", "error", against, "power_w", message, remedy))
@@ -392,7 +393,9 @@ def _long_runs(
         if b - a < rows or chart.time[b] - chart.time[a] < seconds:
             continue
         speeds = chart.speed[a : b + 1]
-        if not np.isnan(speeds).all() and np.nanmax(speeds) - np.nanmin(speeds) > MOVED_MPS:
+        if np.isnan(speeds).all() or np.nanmax(speeds) - np.nanmin(speeds) <= MOVED_MPS:
+            continue
+        if np.mean(np.abs(speeds) > STANDING_MPS) >= MOVING_SHARE:
             runs.append((int(a), int(b)))
     return runs
 

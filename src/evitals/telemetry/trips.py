@@ -4,8 +4,9 @@ Rules, in seconds; `cut` is a partition (no row lost, none doubled) and changes 
 applied again to one of its trips:
 
 1. A step longer than `GAP_S` and longer than `GAP_STEPS` times the usual step, one longer than
-   `GAP_MAX_S`, or a step back in time, splits; what follows does not continue what went before. The usual step is the median of
-   the steps around, so that a logger may change its pace (30 s at rest, 1 s in a drive).
+   `GAP_MAX_S`, or a step back in time, splits; what follows does not continue what went before.
+   The usual step is the median of the steps around, so that a logger may change its pace (30 s at
+   rest, 1 s in a drive).
 2. A sample rests where the vehicle stands and |current| is at most a fiftieth of the capacity per
    hour, or twice the current's resolution if that is more; it charges where the vehicle stands and
    current is above that; otherwise it drives. Where current is missing, the state before stays.
@@ -84,7 +85,10 @@ def gap_rows(time: Floats) -> npt.NDArray[np.intp]:
     )
     usual = np.median(around[suspects], axis=1)
     size = steps[suspects]
-    return suspects[(size < 0.0) | (size > np.minimum(GAP_STEPS * usual, GAP_MAX_S))] + 1
+    gaps: npt.NDArray[np.intp] = suspects[
+        (size < 0.0) | (size > np.minimum(GAP_STEPS * usual, GAP_MAX_S))
+    ]
+    return gaps + 1
 
 
 def _cut(

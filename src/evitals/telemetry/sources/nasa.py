@@ -1,7 +1,8 @@
 """NASA PCoE ageing cells: the CSV export of the .mat files, and one Parquet file a cell.
 
-`metadata.csv` beside the CSV names cell, start time, ambient and kind of test. Its start time is a
-MATLAB date vector printed by NumPy, "[2010. 6. 3. 18. 29. 28.093]" or "[2.0080e+03 4.0000e+00 ...]".
+`metadata.csv` beside the CSV names cell, start time, ambient and kind of test. Its start time is
+a MATLAB date vector as NumPy prints it, "[2010. 6. 3. 18. 29. 28.093]" or
+"[2.0080e+03 4.0000e+00 ...]".
 Current is positive while charging in the source. Impedance files hold no time series: refused.
 """
 
