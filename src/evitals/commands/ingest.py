@@ -1,0 +1,193 @@
+"""``evitals ingest``: files in, what they say about their batteries out."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from evitals.commands.common import home_option, json_option, print_json, print_table, progress
+from evitals.errors import InputError
+
+if TYPE_CHECKING:
+    from evitals.estimators.estimate import Estimate
+    from evitals.service.pipeline import Pipeline
+    from evitals.service.received import Received
+    from evitals.service.report import FileReport, IngestReport, RecordingReport, VehicleReport
+
+TOGETHER = 200
+"""How many files share one commit, and so one replay where they come late."""
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option("--vehicle", help="Whose the files are; left out, each file or its name says so.")
+@click.option("--source", help="Source to read them as; left out, it is detected.")
+@click.option("--start", help="Event time of the first sample, ISO 8601, where a file is silent.")
+@click.option("--tz", help="IANA time zone of stamps without one, such as Europe/Berlin.")
+@home_option
+@json_option
+def ingest(
+    files: tuple[Path, ...],
+    vehicle: str | None,
+    source: str | None,
+    start: str | None,
+    tz: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Read FILES, store their trips and answer what they say about the batteries.
+
+    The files stay where they are. Trips that are known already change nothing. Exit code 1 where
+    a file could not be read or waits for its vehicle's description.
+    """
+    from evitals.service.opened import opened
+    from evitals.settings import Settings
+
+    options = {"vehicle_id": vehicle, "source": source, "start": parse_start(start), "tz": tz}
+    with opened(Settings.load(home=home), "evitals ingest") as pipeline:
+        report = ingest_files(pipeline, files, options)
+    if as_json:
+        print_json(as_document(report))
+    else:
+        _print(report)
+    if any(file.state in ("refused", "held") for file in report.files):
+        raise SystemExit(1)
+
+
+def parse_start(text: str | None) -> datetime | None:
+    """``--start`` as a date. Raises InputError naming what is allowed."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            "--start", text, "is not an ISO 8601 date", "write 2024-05-01T08:30:00+02:00"
+        ) from None
+
+
+def ingest_files(
+    pipeline: "Pipeline", files: Sequence[Path], options: dict[str, Any]
+) -> "IngestReport":
+    """Ingest files in groups; one that cannot be read does not stop the others."""
+    from evitals.service.report import FileReport, IngestReport, VehicleReport
+
+    reports: list[FileReport] = []
+    vehicles: dict[str, VehicleReport] = {}
+    group: list[Received] = []
+    steps: Iterable[Path] = progress(files, len(files), "ingest")
+    for number, path in enumerate(steps, start=1):
+        got = _receive(pipeline, path, options)
+        if isinstance(got, FileReport):
+            reports.append(got)
+        else:
+            group.append(got)
+        if group and (len(group) == TOGETHER or number == len(files)):
+            brought = pipeline.commit(group)
+            group = []
+            reports += brought.files
+            vehicles |= {v.vehicle_id: v for v in brought.vehicles}
+    return IngestReport(files=tuple(reports), vehicles=tuple(vehicles.values()))
+
+
+def as_document(report: "IngestReport") -> dict[str, Any]:
+    """The report as JSON; where one vehicle was touched it ends with its ``capacity_ah``."""
+    import msgspec
+
+    document: dict[str, Any] = msgspec.to_builtins(report)
+    if len(report.vehicles) == 1:
+        document["capacity_ah"] = _capacity(report.vehicles[0].capacity_ah)
+    return document
+
+
+def _receive(pipeline: "Pipeline", path: Path, options: dict[str, Any]) -> "Received | FileReport":
+    """What a file holds; a FileReport where it could not be read."""
+    from evitals.service.home import shown_name
+    from evitals.service.received import FileInfo
+    from evitals.service.reporting import refused_report
+
+    try:
+        return pipeline.receive(path, **options)
+    except InputError as error:
+        info = FileInfo.unread(shown_name(path.name), path.stat().st_size)
+        return refused_report(info, error, moved=False)
+
+
+def _capacity(estimate: "Estimate") -> dict[str, Any]:
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "method": estimate.source or None,
+        "validity": estimate.validity,
+        "reasons": list(estimate.reasons),
+    }
+
+
+def _print(report: "IngestReport") -> None:
+    for file in report.files:
+        _print_file(file)
+    print_table(
+        "Batteries",
+        ["vehicle", "capacity Ah", "SoH", "R growth", "power W", "risk", "status", "evidence"],
+        [_vehicle_row(vehicle) for vehicle in report.vehicles],
+    )
+
+
+def _print_file(file: "FileReport") -> None:
+    click.echo(f"{file.name}: {file.state}" + (f" ({file.reason})" if file.reason else ""))
+    if file.message:
+        click.echo(f"  {file.message}; {file.remedy}")
+    if file.detection:
+        click.echo(f"  read as {file.detection.source}: {file.detection.why}")
+    for recording in file.recordings:
+        _print_recording(recording)
+
+
+def _print_recording(recording: "RecordingReport") -> None:
+    new = sum(trip.state == "new" for trip in recording.trips)
+    kinds = ", ".join(f"{t.kind} {t.duration_s / 60:.0f} min" for t in recording.trips)
+    when = recording.start.isoformat(timespec="seconds") if recording.start else "undated"
+    click.echo(
+        f"  {recording.part or recording.name} [{recording.vehicle_id or 'no vehicle'}] {when} "
+        f"({recording.start_origin}): {kinds or recording.state}; {new} new"
+    )
+    for finding in recording.findings:
+        if finding.severity != "info":
+            click.echo(f"    {finding.severity} {finding.code}: {finding.message}")
+    for evidence in (e for trip in recording.trips for e in trip.evidence):
+        if evidence.refused:
+            click.echo(f"    {evidence.method}: refused, {evidence.refused}")
+        elif evidence.capacity_ah is not None:
+            click.echo(
+                f"    {evidence.method}: {evidence.capacity_ah:.1f} ± {evidence.sigma_ah:.1f} Ah"
+            )
+
+
+def _vehicle_row(vehicle: "VehicleReport") -> list[Any]:
+    risk = None if vehicle.risk_score is None else f"{vehicle.risk_score:.3f}"
+    return [
+        vehicle.vehicle_id,
+        "\n".join(f"{name} {shown(e, 1)}" for name, e in vehicle.capacity.items()),
+        shown(vehicle.soh, 3),
+        shown(vehicle.resistance_growth, 2),
+        shown(vehicle.reference_sop_w, 0),
+        risk,
+        vehicle.status,
+        vehicle.evidence_count,
+    ]
+
+
+def shown(estimate: "Estimate", digits: int) -> str:
+    """An estimate with its interval, or why it is unknown."""
+    if estimate.value is None:
+        return f"unknown: {', '.join(estimate.reasons)}"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:,.{digits}f}"
+    return (
+        f"{estimate.value:,.{digits}f} ({estimate.low:,.{digits}f} to {estimate.high:,.{digits}f})"
+    )
