@@ -14,6 +14,7 @@ come from a grid. Structure: G. Plett, Battery Management Systems, vol. 1, ch. 2
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -24,9 +25,12 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
+from evitals.cells.chemistry import Chemistry, from_table
+from evitals.cells.circuit import Circuit
 from evitals.cells.measurements import CAMPAIGNS, Campaign, CellTest, drive_tests, other_test
 
 Array = NDArray[np.float64]
+Taus = tuple[float, ...]
 
 SOC_GRID = np.linspace(0.0, 1.0, 101)
 OCV_KNOTS = np.array([0.0, 0.02, 0.05, *np.arange(0.1, 0.96, 0.05), 1.0])
@@ -49,12 +53,12 @@ RIDGE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A solved circuit, normalised by capacity: ohm*Ah, V, s. Resistances (3, T, SoC)."""
+    """A solved circuit: V, ohm*Ah (resistance times capacity; (1 + branches, T, SoC)) and s."""
 
     ocv_v: Array
     temperatures_degc: Array
     resistance_ohm_ah: Array
-    tau_s: tuple[float, float]
+    tau_s: tuple[float, ...]
     residual_v: float
 
 
@@ -140,16 +144,17 @@ def _rows(test: CellTest, campaign: Campaign, ocv0: Array, temperatures: Array) 
     )
 
 
-def _design(rows: _Rows, taus: tuple[float, float], stride: int) -> Array:
+def _design(rows: _Rows, taus: Taus, stride: int) -> Array:
     direct = rows.weights * rows.c_rate[:, None]
     slow = [_filter(rows.weights, rows.mean_c_rate, rows.dt, tau) for tau in taus]
     return np.hstack([rows.ocv, direct, *slow])[::stride]
 
 
-def _penalty(temperatures: int, scale: Array) -> Array:
-    """Rows that ask for smooth tables; ``scale`` (3, T) turns resistances relative."""
+def _penalty(scale: Array) -> Array:
+    """Rows that ask for smooth tables; ``scale`` (1 + branches, T) turns resistances relative."""
     socs, ocvs = len(SOC_KNOTS), len(OCV_KNOTS)
-    total = ocvs + 3 * temperatures * socs
+    branches, temperatures = scale.shape
+    total = ocvs + branches * temperatures * socs
     rows: list[Array] = []
 
     def add(weight: float, entries: dict[int, float]) -> None:
@@ -163,7 +168,7 @@ def _penalty(temperatures: int, scale: Array) -> Array:
         ratio = 2.0 / (left + right)
         bend = {k - 1: ratio * right, k: -2.0, k + 1: ratio * left}
         add(BEND_OCV, {column: 100.0 * value for column, value in bend.items()})
-    for branch, heat, soc in product(range(3), range(temperatures), range(socs)):
+    for branch, heat, soc in product(range(branches), range(temperatures), range(socs)):
         at = ocvs + (branch * temperatures + heat) * socs + soc
         unit = 1.0 / scale[branch, heat]
         add(RIDGE, {at: unit})
@@ -175,10 +180,10 @@ def _penalty(temperatures: int, scale: Array) -> Array:
 
 
 def _normal(
-    rows: list[_Rows], taus: tuple[float, float], noise: dict[float, float], stride: int
+    rows: list[_Rows], taus: Taus, noise: dict[float, float], stride: int
 ) -> tuple[Array, Array, float]:
     """Mean weighted normal equations: gram, moment and mean square of the target."""
-    size = rows[0].ocv.shape[1] + 3 * rows[0].weights.shape[1]
+    size = rows[0].ocv.shape[1] + (1 + len(taus)) * rows[0].weights.shape[1]
     gram, moment, square, count = np.zeros((size, size)), np.zeros(size), 0.0, 0
     for one in rows:
         design = _design(one, taus, stride)
@@ -192,15 +197,16 @@ def _normal(
 
 
 def _scale(gram: Array, moment: Array, temperatures: int) -> Array:
-    """Mean resistance (3, T) of each branch and temperature: the same fit without SoC."""
+    """Mean resistance (1 + branches, T): the same fit without SoC."""
     ocvs, socs = len(OCV_KNOTS), len(SOC_KNOTS)
-    fold = np.zeros((len(moment), ocvs + 3 * temperatures))
+    groups = (len(moment) - ocvs) // socs
+    fold = np.zeros((len(moment), ocvs + groups))
     fold[:ocvs, :ocvs] = np.eye(ocvs)
-    for group in range(3 * temperatures):
+    for group in range(groups):
         fold[ocvs + group * socs : ocvs + (group + 1) * socs, ocvs + group] = 1.0
     small = fold.T @ gram @ fold + 1e-9 * np.trace(gram) / len(gram) * np.eye(fold.shape[1])
     solved = np.linalg.solve(small, fold.T @ moment)
-    mean = np.asarray(solved[ocvs:]).reshape(3, temperatures)
+    mean = np.asarray(solved[ocvs:]).reshape(-1, temperatures)
     # A branch the data hardly show still needs a positive size to be smoothed against.
     return np.asarray(np.maximum(mean, 0.1 * np.maximum(mean.mean(axis=1, keepdims=True), 1e-3)))
 
@@ -208,7 +214,7 @@ def _scale(gram: Array, moment: Array, temperatures: int) -> Array:
 def _solve(gram: Array, moment: Array, square: float, temperatures: int) -> tuple[Array, float]:
     scale = _scale(gram, moment, temperatures)
     ocvs, socs = len(OCV_KNOTS), len(SOC_KNOTS)
-    penalty = _penalty(temperatures, scale)
+    penalty = _penalty(scale)
     pull = np.zeros(len(moment))
     pull[ocvs:] = RIDGE / np.repeat(scale.ravel(), socs)
     full = gram + penalty.T @ penalty + 1e-9 * np.eye(len(moment))
@@ -220,28 +226,35 @@ def _solve(gram: Array, moment: Array, square: float, temperatures: int) -> tupl
     return found, float(square - 2.0 * found @ moment + found @ gram @ found)
 
 
-def fit(tests: list[CellTest], ocv0: Array, campaign: Campaign) -> Fitted:
-    """The tables that explain ``tests`` best. ``ocv0``: V on SOC_GRID. Deterministic."""
+def fit(
+    tests: list[CellTest],
+    ocv0: Array,
+    campaign: Campaign,
+    grid: Sequence[Taus] = tuple(product(FAST_TAUS_S, SLOW_TAUS_S)),
+) -> Fitted:
+    """The tables that explain ``tests`` best, deterministically. ``ocv0``: V on SOC_GRID (S,).
+
+    ``grid``: the time constants to choose from, s; ``((),)`` fits a static OCV and R0.
+    """
     temperatures = np.array(sorted({test.ambient_degc for test in tests}))
     rows = [_rows(test, campaign, ocv0, temperatures) for test in tests]
     noise = dict.fromkeys(temperatures.tolist(), 0.02)
-    best = (np.inf, (FAST_TAUS_S[0], SLOW_TAUS_S[0]))
-    for taus in product(FAST_TAUS_S, SLOW_TAUS_S):
-        _, loss = _solve(*_normal(rows, taus, noise, GRID_STRIDE), len(temperatures))
-        best = min(best, (loss, taus))
-    taus = best[1]
-    found, _ = _solve(*_normal(rows, taus, noise, GRID_STRIDE), len(temperatures))
+    solved = {
+        taus: _solve(*_normal(rows, taus, noise, GRID_STRIDE), len(temperatures)) for taus in grid
+    }
+    taus = min(solved, key=lambda key: solved[key][1])
+    found = solved[taus][0]
     noise = _noise(rows, taus, found)
     found, loss = _solve(*_normal(rows, taus, noise, 1), len(temperatures))
     ocvs = len(OCV_KNOTS)
     ocv = ocv0 + _dense(SOC_GRID, OCV_KNOTS) @ found[:ocvs]
     # An OCV that does not rise cannot be inverted: 0.2 mV a percent is far below what is measured.
     ocv = np.maximum.accumulate(ocv - 2e-4 * np.arange(len(ocv))) + 2e-4 * np.arange(len(ocv))
-    resistance = found[ocvs:].reshape(3, len(temperatures), len(SOC_KNOTS))
+    resistance = found[ocvs:].reshape(-1, len(temperatures), len(SOC_KNOTS))
     return Fitted(ocv, temperatures, resistance, taus, float(np.sqrt(loss)))
 
 
-def _noise(rows: list[_Rows], taus: tuple[float, float], found: Array) -> dict[float, float]:
+def _noise(rows: list[_Rows], taus: Taus, found: Array) -> dict[float, float]:
     """Residual RMS of each ambient, V: cold tests err more and must not bend the shared OCV."""
     squares: dict[float, list[float]] = {}
     for one in rows:
@@ -250,35 +263,68 @@ def _noise(rows: list[_Rows], taus: tuple[float, float], found: Array) -> dict[f
     return {ambient: max(float(np.sqrt(np.mean(s))), 0.005) for ambient, s in squares.items()}
 
 
-def build(campaign: Campaign, data: Path, command: str) -> dict[str, Any]:
-    """The JSON form of a chemistry's tables, fitted on ``data``."""
+def build(campaign: Campaign, data: Path) -> dict[str, Any]:
+    """The JSON form of a chemistry's tables, fitted and validated on ``data``."""
     tests = list(drive_tests(campaign, data, campaign.fit_profiles))
-    branches = ocv_branches(other_test(campaign, data, campaign.ocv_test))
-    fitted = fit(tests, (branches[0] + branches[1]) / 2.0, campaign)
-    r0, r1, r2 = fitted.resistance_ohm_ah
-    lowest = {
-        ambient: min(float(t.soc.min()) for t in tests if t.ambient_degc == ambient)
-        for ambient in fitted.temperatures_degc.tolist()
+    down, up = ocv_branches(other_test(campaign, data, campaign.ocv_test))
+    table = _table(campaign, tests, fit(tests, (down + up) / 2.0, campaign))
+    static = _table(campaign, tests, fit(tests, (down + up) / 2.0, campaign, grid=((),)))
+    table["ocv_hysteresis_v"] = np.round((up - down) / 2.0, 4).tolist()
+    judges = list(drive_tests(campaign, data, campaign.validation_profiles))
+    table["validation"] = {
+        "tests": [test.test_id for test in judges],
+        "circuit_rmse_mv": voltage_rmse_mv(from_table(table), judges),
+        "static_rmse_mv": voltage_rmse_mv(from_table(static), judges),
     }
+    return table
+
+
+def _table(campaign: Campaign, tests: list[CellTest], fitted: Fitted) -> dict[str, Any]:
+    temperatures = fitted.temperatures_degc.tolist()
+    lowest = [
+        min(float(test.soc.min()) for test in tests if test.ambient_degc == ambient)
+        for ambient in temperatures
+    ]
+    resistance = np.zeros((3, len(temperatures), len(SOC_KNOTS)))
+    resistance[: len(fitted.resistance_ohm_ah)] = fitted.resistance_ohm_ah
     return {
         "chemistry": campaign.chemistry,
         "cell": campaign.cell,
         "source": campaign.source,
         "licence": "understood to be CC BY 4.0",
-        "command": command,
+        "command": COMMAND,
         "fitted_on": [test.test_id for test in tests],
+        "ocv_test": campaign.ocv_test,
         "cell_capacity_ah": campaign.capacity_ah,
         "known_gaps": list(campaign.known_gaps),
-        "temperatures_degc": fitted.temperatures_degc.tolist(),
-        "soc_min_fitted": [round(lowest[t], 3) for t in fitted.temperatures_degc.tolist()],
+        "temperatures_degc": temperatures,
+        "soc_min_fitted": np.round(lowest, 3).tolist(),
         "soc_knots": SOC_KNOTS.tolist(),
-        "tau_s": list(fitted.tau_s),
-        "r0_ohm_ah": np.round(r0, 5).tolist(),
-        "r1_ohm_ah": np.round(r1, 5).tolist(),
-        "r2_ohm_ah": np.round(r2, 5).tolist(),
+        "tau_s": list(fitted.tau_s) or [1.0, 1.0],
+        "r0_ohm_ah": np.round(resistance[0], 5).tolist(),
+        "r1_ohm_ah": np.round(resistance[1], 5).tolist(),
+        "r2_ohm_ah": np.round(resistance[2], 5).tolist(),
         "ocv_soc": np.round(SOC_GRID, 4).tolist(),
         "ocv_v": np.round(fitted.ocv_v, 5).tolist(),
-        "ocv_hysteresis_v": np.round((branches[1] - branches[0]) / 2.0, 4).tolist(),
+    }
+
+
+def voltage_rmse_mv(chemistry: Chemistry, tests: list[CellTest]) -> dict[str, float]:
+    """RMSE of the terminal voltage in mV, by ambient temperature (degC) and "all".
+
+    Streamed from the first sample with the measured current, temperature and counted SoC; no
+    voltage is fed back. Every sample weighs alike.
+    """
+    squares: dict[str, list[Array]] = {}
+    circuit = Circuit(chemistry, 1, 1, chemistry.cell_capacity_ah)
+    for test in tests:
+        voltage = circuit.run(test.time_s, test.current_a, test.soc, test.temperature_degc)
+        squares.setdefault(f"{test.ambient_degc:g}", []).append((voltage - test.voltage_v) ** 2)
+    squares = {key: squares[key] for key in sorted(squares, key=float)}
+    everything = [one for group in squares.values() for one in group]
+    return {
+        key: round(1e3 * float(np.sqrt(np.mean(np.concatenate(group)))), 1)
+        for key, group in {**squares, "all": everything}.items()
     }
 
 
@@ -291,12 +337,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.chemistry or CAMPAIGNS:
-        table = build(
-            CAMPAIGNS[name], given.data, "python -m evitals.cells.fit --data DIR --out DIR"
-        )
+        table = build(CAMPAIGNS[name], given.data)
         path = given.out / f"{name.lower()}.json"
         path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-        print(f"{path}: {len(table['fitted_on'])} tests, tau {table['tau_s']} s")
+        print(f"{path}: tau {table['tau_s']} s, RMSE {table['validation']['circuit_rmse_mv']} mV")
     return 0
 
 

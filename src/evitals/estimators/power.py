@@ -12,14 +12,14 @@ ch. 6 (2016), with the two RC branches and the OCV's movement kept.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-import numpy as np
+import msgspec
 
 from evitals.battery import Battery
-from evitals.cells.chemistry import Chemistry, chemistry
+from evitals.cells.chemistry import chemistry
 from evitals.cells.circuit import CircuitState
+from evitals.cells.point import point_tables
 from evitals.errors import InputError, UnsupportedChemistry
 from evitals.estimators.answer import PowerLimit
 from evitals.estimators.estimate import Estimate, unknown
@@ -31,52 +31,10 @@ HORIZONS_S = (2.0, 10.0, 30.0)
 REFERENCE_SOC = 0.5
 REFERENCE_TEMPERATURE_DEGC = 25.0
 REFERENCE_HORIZON_S = 10.0
+Z90 = 1.6448536269514722
 DESIGN_SIGMA = 0.25
 """Half-width (90 %) of ln R of another cell design against the tables: the two tables themselves
 differ by a factor of 1.5 at SoC 0.5, 25 degC, 10 s, and power and energy cells by more."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tables:
-    """A chemistry's tables as plain floats: indexing arrays one number at a time is slow."""
-
-    ocv: tuple[float, ...]
-    socs: tuple[float, ...]
-    temperatures: tuple[float, ...]
-    resistance: tuple[tuple[tuple[float, float, float], ...], ...]
-    tau: tuple[float, float]
-
-
-@lru_cache(maxsize=16)
-def _tables(name: str) -> _Tables:
-    cell: Chemistry = chemistry(name)
-    stacked = np.stack([cell.r0_ohm_ah, cell.r1_ohm_ah, cell.r2_ohm_ah], axis=-1)
-    return _Tables(
-        ocv=tuple(cell.ocv_v.tolist()),
-        socs=tuple(cell.soc_knots.tolist()),
-        temperatures=tuple(cell.temperatures_degc.tolist()),
-        resistance=tuple(tuple((r[0], r[1], r[2]) for r in row) for row in stacked.tolist()),
-        tau=cell.tau_s,
-    )
-
-
-def _place(x: float, knots: tuple[float, ...]) -> tuple[int, float]:
-    left = 0
-    while left < len(knots) - 2 and x >= knots[left + 1]:
-        left += 1
-    weight = (x - knots[left]) / (knots[left + 1] - knots[left])
-    return left, min(max(weight, 0.0), 1.0)
-
-
-def _resistances(tables: _Tables, soc: float, temperature: float) -> tuple[float, float, float]:
-    i, x = _place(soc, tables.socs)
-    j, y = _place(temperature, tables.temperatures)
-    low, high = tables.resistance[j], tables.resistance[j + 1]
-    parts = zip(low[i], low[i + 1], high[i], high[i + 1], strict=True)
-    r0, r1, r2 = (
-        (1.0 - y) * ((1.0 - x) * a + x * b) + y * ((1.0 - x) * c + x * d) for a, b, c, d in parts
-    )
-    return r0, r1, r2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +57,13 @@ class _Cell:
         capacity_ah: float,
         growth: float,
         state: CircuitState,
+        ocv_offset_v: float,
         horizons: Sequence[float],
     ) -> None:
-        tables = _tables(battery.chemistry)
-        self.ocv_table, self.soc = tables.ocv, soc
+        tables = point_tables(battery.chemistry)
+        self.tables, self.soc = tables, soc
         scale = growth * battery.parallel / battery.reference_capacity_ah
-        r0, r1, r2 = (scale * r for r in _resistances(tables, soc, temperature_degc))
+        r0, r1, r2 = (scale * r for r in tables.resistances(soc, temperature_degc))
         per_second = battery.parallel / (3600.0 * capacity_ah)
         self.instants = []
         for t in (0.0, *horizons):
@@ -112,16 +71,13 @@ class _Cell:
             self.instants.append(
                 _Instant(
                     slide=t * per_second,
-                    rest=state.v1 * d1 + state.v2 * d2,
+                    rest=ocv_offset_v + state.v1 * d1 + state.v2 * d2,
                     resistance=r0 + r1 * (1.0 - d1) + r2 * (1.0 - d2),
                 )
             )
 
     def ocv(self, soc: float) -> float:
-        place = min(max(soc, 0.0), 1.0) * (len(self.ocv_table) - 1)
-        left = min(int(place), len(self.ocv_table) - 2)
-        low, high = self.ocv_table[left], self.ocv_table[left + 1]
-        return low + (place - left) * (high - low)
+        return self.tables.ocv_at(soc)
 
     def voltage(self, at: _Instant, current: float) -> float:
         return self.ocv(self.soc + at.slide * current) + at.rest + at.resistance * current
@@ -135,7 +91,8 @@ class _Cell:
         room = sign * (voltage - self.ocv(self.soc) - at.rest)
         if room <= 0.0:
             return 0.0
-        pieces, current = len(self.ocv_table) - 1, 0.0
+        ocv = self.tables.ocv
+        pieces, current = len(ocv) - 1, 0.0
         soc = min(max(self.soc, 0.0), 1.0)
         while at.slide > 0.0:
             place = soc * pieces
@@ -143,7 +100,7 @@ class _Cell:
             k = math.floor(place + 1e-9) if sign > 0 else math.ceil(place - 1e-9) - 1
             if not 0 <= k < pieces:
                 break
-            slope = (self.ocv_table[k + 1] - self.ocv_table[k]) * pieces
+            slope = (ocv[k + 1] - ocv[k]) * pieces
             end = (k + 1) / pieces if sign > 0 else k / pieces
             stretch = abs(end - soc) / at.slide
             per_amp = at.resistance + slope * at.slide
@@ -163,38 +120,55 @@ def sop(
     capacity_ah: float | None = None,
     resistance_growth: float = 1.0,
     rc_state: CircuitState | None = None,
+    ocv_offset_v: float = 0.0,
     horizons: Sequence[float] = HORIZONS_S,
 ) -> tuple[PowerLimit, ...]:
     """Power limits for each direction and horizon, at the battery's level, W.
 
     ``soc`` a fraction; ``capacity_ah`` the present capacity (the reference's where unknown);
     ``resistance_growth`` the battery's resistance over the tables' (``ResistanceFilter.level``);
-    ``rc_state`` the branches' voltages of one cell, V (None: rested). Horizons in s, > 0; discharge
-    limits come first, each in the order of ``horizons``. A longer horizon never has more power.
+    ``rc_state`` the branches' voltages of one cell, V (None: rested); ``ocv_offset_v`` a rested
+    cell's measured voltage minus the tables' OCV, where known. Horizons in s, > 0; discharge limits
+    come first, each in the order of ``horizons``. A longer horizon never has more power.
 
     Outside the temperature limits, or with SoC at its limit, the power is 0 and that limit is
     named. ``range_reasons(battery, ...)`` tells whether the point lies in the fitted tables.
     Raises UnsupportedChemistry, and InputError for values that are not finite or not possible.
     """
     capacity = battery.reference_capacity_ah if capacity_ah is None else capacity_ah
-    _check(soc, temperature_degc, capacity, resistance_growth, horizons)
+    _check(soc, temperature_degc, capacity, resistance_growth, ocv_offset_v, horizons)
     ordered = sorted(set(horizons))
     state = CircuitState() if rc_state is None else rc_state
-    cell = _Cell(battery, soc, temperature_degc, capacity, resistance_growth, state, ordered)
-    limits = battery.limits
-    allowed = limits.temperature_min_degc <= temperature_degc <= limits.temperature_max_degc
-    found: dict[tuple[Direction, float], PowerLimit] = {}
+    cell = _Cell(
+        battery, soc, temperature_degc, capacity, resistance_growth, state, ocv_offset_v, ordered
+    )
+    allowed = _allowed(battery, temperature_degc)
     directions: tuple[Direction, Direction] = ("discharge", "charge")
+    found: list[PowerLimit] = []
     for direction in directions:
-        best = float("inf"), "voltage"
-        for count, horizon in enumerate(ordered, start=1):
-            if not allowed:
-                best = 0.0, "temperature"
-            else:
-                # A limit met earlier in the pulse stays: the smallest so far, in time.
-                best = min(best, _cell_power(cell, battery, direction, count, horizon, capacity))
-            found[direction, horizon] = _clip(battery, direction, horizon, *best)
-    return tuple(found[direction, horizon] for direction in directions for horizon in horizons)
+        limits = _direction(cell, battery, direction, ordered, capacity, allowed)
+        found += [limits[ordered.index(horizon)] for horizon in horizons]
+    return tuple(found)
+
+
+def _direction(
+    cell: _Cell,
+    battery: Battery,
+    direction: Direction,
+    ordered: Sequence[float],
+    capacity_ah: float,
+    allowed: bool,
+) -> list[PowerLimit]:
+    """Limits of one direction for rising horizons."""
+    best, found = (math.inf, "voltage"), []
+    for count, horizon in enumerate(ordered, start=1):
+        if not allowed:
+            best = 0.0, "temperature"
+        else:
+            # A limit met earlier in the pulse stays: the smallest so far, in time.
+            best = min(best, _cell_power(cell, battery, direction, count, horizon, capacity_ah))
+        found.append(_clip(battery, direction, horizon, *best))
+    return found
 
 
 def _cell_power(
@@ -258,8 +232,9 @@ def reference_sop(
 
     ``resistance_growth`` and its 90 % interval are over the tables' (``ResistanceFilter.level``).
     Without an interval nothing was measured on this battery: the spread of cell designs stands
-    in and the answer is doubtful (``resistance_not_measured``). Unknown for a chemistry without
-    tables (``unsupported_chemistry``) and where the limits forbid the point itself.
+    in and the answer is doubtful (``resistance_not_measured``). The interval also holds the OCV's
+    spread between cells (``ocv_sigma_v``), added in quadrature. Unknown for a chemistry without
+    tables (``unsupported_chemistry``); 0 where the limits forbid the point itself.
     """
     measured = growth_interval is not None
     spread = math.exp(DESIGN_SIGMA)
@@ -272,41 +247,68 @@ def reference_sop(
             "give low <= growth <= high",
         )
     try:
-        value, weak, strong = (
-            _reference_power(battery, capacity_ah, growth)
-            for growth in (resistance_growth, high, low)
-        )
+        offset = Z90 * chemistry(battery.chemistry).ocv_sigma_v
     except UnsupportedChemistry as error:
         return unknown(error.reason, source="circuit")
+    capacity = battery.reference_capacity_ah if capacity_ah is None else capacity_ah
+    # The rated power clips the answer, not the deviations its interval is made of.
+    bare = msgspec.structs.replace(battery, rated_power_w=None)
+    value = _reference_power(bare, capacity, resistance_growth, 0.0)
+    weaker = (
+        _reference_power(bare, capacity, high, 0.0),
+        _reference_power(bare, capacity, resistance_growth, -offset),
+    )
+    stronger = (
+        _reference_power(bare, capacity, low, 0.0),
+        _reference_power(bare, capacity, resistance_growth, offset),
+    )
+    most = math.inf if battery.rated_power_w is None else battery.rated_power_w
     return Estimate(
-        value=value.power_w,
-        low=weak.power_w,
-        high=strong.power_w,
+        value=min(value, most),
+        low=min(max(value - math.hypot(*(value - p for p in weaker)), 0.0), most),
+        high=min(value + math.hypot(*(p - value for p in stronger)), most),
         validity="valid" if measured else "doubtful",
         reasons=() if measured else ("resistance_not_measured",),
         source="circuit",
     )
 
 
-def _reference_power(battery: Battery, capacity_ah: float | None, growth: float) -> PowerLimit:
-    return sop(
+def _reference_power(battery: Battery, capacity: float, growth: float, offset: float) -> float:
+    _check(REFERENCE_SOC, REFERENCE_TEMPERATURE_DEGC, capacity, growth, offset, ())
+    horizons = (REFERENCE_HORIZON_S,)
+    cell = _Cell(
         battery,
-        soc=REFERENCE_SOC,
-        temperature_degc=REFERENCE_TEMPERATURE_DEGC,
-        capacity_ah=capacity_ah,
-        resistance_growth=growth,
-        horizons=(REFERENCE_HORIZON_S,),
-    )[0]
+        REFERENCE_SOC,
+        REFERENCE_TEMPERATURE_DEGC,
+        capacity,
+        growth,
+        CircuitState(),
+        offset,
+        horizons,
+    )
+    allowed = _allowed(battery, REFERENCE_TEMPERATURE_DEGC)
+    return _direction(cell, battery, "discharge", horizons, capacity, allowed)[0].power_w
+
+
+def _allowed(battery: Battery, temperature_degc: float) -> bool:
+    limits = battery.limits
+    return limits.temperature_min_degc <= temperature_degc <= limits.temperature_max_degc
 
 
 def _check(
-    soc: float, temperature: float, capacity: float, growth: float, horizons: Sequence[float]
+    soc: float,
+    temperature: float,
+    capacity: float,
+    growth: float,
+    offset: float,
+    horizons: Sequence[float],
 ) -> None:
     rules = (
         ("soc", soc, -0.05 <= soc <= 1.05, "give a fraction, 0 to 1"),
         ("temperature_degc", temperature, -100.0 <= temperature <= 150.0, "give degC"),
         ("capacity_ah", capacity, 0.0 < capacity <= 1e9, "give Ah above 0"),
         ("resistance_growth", growth, 0.0 < growth <= 1e3, "give a ratio above 0"),
+        ("ocv_offset_v", offset, -1.0 <= offset <= 1.0, "give V of one cell, -1 to 1"),
         *(("horizons", h, 0.0 < h <= 3600.0, "give seconds, 0 to 3600") for h in horizons),
     )
     for field, value, good, remedy in rules:
