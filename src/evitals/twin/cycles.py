@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Road = Literal["urban", "rural", "motorway"]
 CYCLES = ("hwfet", "udds", "us06")
 STANDSTILL_MPS = 0.1
-ACCELERATION_MAX_MPS2 = 4.0
+ACCELERATION_MAX_MPS2 = 4.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def random_trip(rng: np.random.Generator, duration_s: float, motorway: float) ->
     """A trip of about ``duration_s`` at 1 Hz: micro-trips drawn at random with pauses between.
 
     ``motorway`` in [0, 1] is the wish for fast roads. Each micro-trip is driven at its own pace
-    (0.85 to 1.1 of the recorded speed), accelerations stay below 4 m/s2.
+    (0.85 to 1.1 of the recorded speed), accelerations stay below 4.2 m/s2.
     """
     parts: list[Floats] = [np.zeros(5)]
     seconds = 0

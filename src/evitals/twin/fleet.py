@@ -22,7 +22,7 @@ from evitals.twin.recorder import Recorder, TwinTrip
 DAY_S = 86_400
 START_S = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 """First day of a fleet without ``until_s``: 2025-01-01 UTC."""
-MODEL_MIX: Mapping[str, float] = {"bmw-i3-60ah": 1.0}
+MODEL_MIX: Mapping[str, float] = {"bmw-i3-60ah": 0.4, "renault-zoe-ze50": 0.6}
 """Shares of the models in a fleet."""
 
 

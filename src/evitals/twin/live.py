@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -90,3 +91,25 @@ def write_truth(fleet: Fleet, path: Path) -> Path:
     pl.DataFrame(rows).write_parquet(half)
     half.replace(path)
     return path
+
+
+def write_fleet(
+    fleet: Fleet, folder: Path, progress: Callable[[int], None] = lambda _: None
+) -> int:
+    """Write a whole fleet: ``vehicles/ID.json``, ``trips/*.csv`` and ``truth.parquet``.
+
+    ``progress`` is called with the number of vehicles done. Returns the number of trips.
+    """
+    count = 0
+    (folder / "vehicles").mkdir(parents=True, exist_ok=True)
+    for i in range(fleet.vehicles):
+        vehicle = fleet.vehicle(i)
+        (folder / "vehicles" / f"{vehicle.vehicle_id}.json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(vehicle))
+        )
+        for trip in fleet.trips(i):
+            write_trip(trip, folder / "trips")
+            count += 1
+        progress(i + 1)
+    write_truth(fleet, folder / "truth.parquet")
+    return count

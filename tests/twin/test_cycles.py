@@ -1,0 +1,58 @@
+"""Cycles: the regulatory ones have their published lengths, bad ones are refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evitals.errors import InputError
+from evitals.twin import cycles
+
+
+@pytest.mark.parametrize(
+    ("name", "km", "seconds", "top_mps"),
+    [("udds", 11.99, 1369, 25.35), ("hwfet", 16.51, 765, 26.78), ("us06", 12.89, 600, 35.90)],
+)
+def test_regulatory_cycles_have_their_published_length(name, km, seconds, top_mps):
+    cycle = cycles.cycle(name)
+    assert cycle.distance_m / 1000.0 == pytest.approx(km, abs=0.01)
+    assert cycle.time_s[-1] == seconds
+    assert cycle.speed_mps.max() == pytest.approx(top_mps, abs=0.01)
+    assert cycle.speed_mps[0] == cycle.speed_mps[-1] == 0.0
+
+
+def test_an_unknown_cycle_names_the_nearest():
+    with pytest.raises(InputError, match="udds"):
+        cycles.cycle("uddz")
+
+
+@pytest.mark.parametrize(
+    ("time", "speed", "word"),
+    [
+        ([0, 1, 1], [0, 1, 2], "row 2 does not rise"),
+        ([0, 2, 1], [0, 1, 2], "row 2 does not rise"),
+        ([0, 1, 500], [0, 1, 2], "gap before row 2"),
+        ([0, 1, 2], [0, -3, 2], "at row 1"),
+        ([0, 1, 2], [0, np.nan, 2], "not finite"),
+        ([0, 1], [0, 1, 2], "does not match"),
+    ],
+)
+def test_a_cycle_that_cannot_be_driven_is_refused(time, speed, word):
+    with pytest.raises(InputError, match=word):
+        cycles.custom_cycle("own", np.array(time, float), np.array(speed, float))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.floats(60, 4000), st.floats(0, 1))
+def test_random_trips_are_drivable_and_as_long_as_asked(seed, seconds, motorway):
+    trip = cycles.random_trip(np.random.default_rng(seed), seconds, motorway)
+    assert cycles.custom_cycle("again", trip.time_s, trip.speed_mps).distance_m == trip.distance_m
+    assert seconds <= trip.time_s[-1] + 1 <= seconds + 900
+    assert trip.speed_mps[0] == trip.speed_mps[-1] == 0.0
+    assert np.abs(np.diff(trip.speed_mps)).max() < cycles.ACCELERATION_MAX_MPS2
+
+
+def test_motorway_trips_are_faster_than_urban_ones():
+    urban = cycles.random_trip(np.random.default_rng(1), 3000.0, 0.0)
+    fast = cycles.random_trip(np.random.default_rng(1), 3000.0, 1.0)
+    assert fast.speed_mps.mean() > 1.5 * urban.speed_mps.mean()

@@ -1,0 +1,190 @@
+"""The fleet: repeatable, in order, inside its dates, and honest about its truth."""
+
+import itertools
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from evitals.errors import InputError
+from evitals.signals import SIGNALS
+from evitals.twin import bms
+from evitals.twin.fleet import DAY_S, START_S, Fleet
+from evitals.twin.recorder import TwinTrip
+
+COLUMNS = {
+    "time_s",
+    "current_a",
+    "voltage_v",
+    "temperature_degc",
+    "soc",
+    "speed_mps",
+    "ambient_degc",
+}
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fleet:
+    return Fleet(vehicles=6, days=12, seed=5)
+
+
+def stretches(trip: TwinTrip) -> list[slice]:
+    """Where the vehicle drives or charges: true current flows."""
+    busy = np.abs(trip.hidden["current_a"]) > 0.0
+    edges = np.flatnonzero(np.diff(busy.astype(int), prepend=0, append=0))
+    return [slice(a, b) for a, b in edges.reshape(-1, 2).tolist() if b - a > 60]
+
+
+def test_the_same_seed_gives_the_same_trips_in_whatever_order(fleet: Fleet):
+    again = Fleet(vehicles=2, days=12, seed=5)
+    for i in (1, 0):
+        for one, other in zip(fleet.trips(i), again.trips(i), strict=True):
+            assert (one.vehicle_id, one.start_s) == (other.vehicle_id, other.start_s)
+            for name in COLUMNS:
+                np.testing.assert_array_equal(one.columns[name], other.columns[name])
+        assert fleet.truth(i) == again.truth(i)
+        assert fleet.vehicle(i) == again.vehicle(i)
+
+
+def test_another_seed_is_another_fleet(fleet: Fleet):
+    assert Fleet(vehicles=1, days=1, seed=6).profile(0) != fleet.profile(0)
+
+
+def test_trips_are_signals_in_order_and_inside_the_dates(fleet: Fleet):
+    for i in range(fleet.vehicles):
+        end = START_S
+        for trip in fleet.trips(i):
+            assert set(trip.columns) == COLUMNS
+            assert trip.start_s >= end
+            end = trip.start_s + trip.duration_s
+            time = trip.columns["time_s"]
+            assert time[0] == 0.0
+            assert 0.0 < np.diff(time).min() <= np.diff(time).max() <= 60.0
+            for name, values in trip.columns.items():
+                assert values.shape == time.shape
+                assert SIGNALS[name].low <= values.min() <= values.max() <= SIGNALS[name].high
+        assert end <= START_S + 12 * DAY_S
+
+
+@pytest.mark.parametrize("i", range(6))
+def test_charge_over_true_soc_change_is_the_stated_capacity(fleet: Fleet, i: int):
+    truth = {day.day: day.capacity_ah for day in fleet.truth(i)}
+    checked = 0
+    for trip in fleet.trips(i):
+        for part in stretches(trip):
+            time, current = trip.columns["time_s"][part], trip.hidden["current_a"][part]
+            moved = np.ptp(trip.hidden["soc"][part])
+            if moved > 0.2 and (np.all(current > 0) or np.all(current < 0)):
+                charge_ah = abs(np.trapezoid(current, time)) / 3600.0
+                expected = truth[trip.start_s // DAY_S]
+                assert charge_ah / moved == pytest.approx(expected, rel=2e-3)
+                checked += 1
+    assert checked > 0
+
+
+def test_a_recording_with_rests_begins_and_ends_with_an_hour_of_rest(fleet: Fleet):
+    for trip in fleet.trips(2):
+        time, current = trip.columns["time_s"], trip.hidden["current_a"]
+        assert not current[time < 3600.0].any()
+        assert not current[time > time[-1] - 3600.0].any()
+        assert np.abs(current).max() > 1.0
+
+
+def test_without_rests_nothing_but_drives_and_charges_is_recorded():
+    for trip in Fleet(vehicles=2, days=10, seed=5, rests=False).trips(1):
+        assert np.mean(trip.hidden["current_a"] == 0.0) < 0.01
+        assert trip.columns["speed_mps"].any() == (trip.hidden["current_a"][5] < 0.0)
+
+
+def test_the_bms_soc_drifts_in_use_and_is_corrected_at_rests(fleet: Fleet):
+    drift, after = [], []
+    for i in range(fleet.vehicles):
+        errors = fleet.profile(i).errors
+        for trip in fleet.trips(i):
+            off = trip.columns["soc"] - trip.hidden["soc"]
+            for part in stretches(trip):
+                after.append(abs(off[part][0]))
+                moved = trip.hidden["soc"][part][-1] - trip.hidden["soc"][part][0]
+                if abs(moved) > 0.3:
+                    drift.append((off[part][-1] - off[part][0]) / moved)
+                    seconds = trip.columns["time_s"][part][-1] - trip.columns["time_s"][part][0]
+                    offset = errors.current_offset_a * seconds / 3600.0
+                    capacity = fleet.truth(i)[0].capacity_ah
+                    expected = (1 + errors.current_gain + offset / capacity / moved) / (
+                        1 + errors.capacity_error
+                    )
+                    assert drift[-1] == pytest.approx(expected - 1, abs=0.02)
+    assert max(after) <= bms.REST_SOC_ERROR + 0.005
+    assert np.max(np.abs(drift)) > 0.02
+
+
+def test_sensors_round_and_stay_near_the_truth(fleet: Fleet):
+    trip = next(fleet.trips(0))
+    for name, resolution in (("current_a", 0.1), ("voltage_v", 0.1), ("soc", 0.005)):
+        multiple = trip.columns[name] / resolution
+        np.testing.assert_allclose(multiple, np.round(multiple), atol=1e-6)
+    errors = fleet.profile(0).errors
+    seen = trip.columns["current_a"] - (1 + errors.current_gain) * trip.hidden["current_a"]
+    assert seen.mean() == pytest.approx(errors.current_offset_a, abs=0.02)
+
+
+def test_error_sizes_fill_their_bounds_evenly():
+    drawn = [bms.SensorErrors.drawn(np.random.default_rng(i)) for i in range(400)]
+    for name, bound in (
+        ("current_offset_a", 0.5),
+        ("current_gain", 0.01),
+        ("capacity_error", 0.05),
+    ):
+        values = np.array([getattr(errors, name) for errors in drawn])
+        assert bound * 0.97 < np.abs(values).max() <= bound
+        assert np.abs(values).mean() == pytest.approx(bound / 2, rel=0.1)
+
+
+def test_the_fleet_holds_young_and_old_vehicles():
+    fleet = Fleet(vehicles=300, days=1, seed=1)
+    soh = [p.ageing.soh(p.age) for p in map(fleet.profile, range(300))]
+    assert max(soh) > 0.98
+    assert 0.5 < min(soh) < 0.70
+    assert 0.8 < np.median(soh) < 0.93
+
+
+def test_truth_ages_by_the_day(fleet: Fleet):
+    truth = fleet.truth(3)
+    assert len(truth) == 12
+    assert [t.day for t in truth] == list(range(START_S // DAY_S, START_S // DAY_S + 12))
+    assert all(b.soh < a.soh for a, b in itertools.pairwise(truth))
+    assert all(b.resistance_growth > a.resistance_growth for a, b in itertools.pairwise(truth))
+    reference = fleet.vehicle(3).battery.reference_capacity_ah
+    assert truth[0].capacity_ah == pytest.approx(truth[0].soh * reference)
+
+
+def test_until_ends_the_fleet_at_a_stated_moment():
+    until = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp())
+    fleet = Fleet(vehicles=1, days=5, seed=2, until_s=until)
+    trips = list(fleet.trips(0))
+    assert until - 5 * DAY_S <= trips[0].start_s
+    assert until - 2 * DAY_S < trips[-1].start_s + trips[-1].duration_s <= until
+    following = next(fleet.later(0))
+    assert following.start_s + following.duration_s > until
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"vehicles": 0}, "vehicles"),
+        ({"days": -1}, "days"),
+        ({"seed": -1}, "seed"),
+        ({"trips_per_day": 0.0}, "trips_per_day"),
+        ({"model_mix": {"renault-zo": 1.0}}, "renault-zoe-ze50"),
+        ({"model_mix": {"bmw-i3-60ah": -1.0}}, "model_mix"),
+        ({"model_mix": {}}, "model_mix"),
+    ],
+)
+def test_an_impossible_fleet_is_refused_by_field(arguments, field):
+    with pytest.raises(InputError, match=field):
+        Fleet(**({"vehicles": 1, "days": 1, "seed": 1} | arguments))
+
+
+def test_a_vehicle_outside_the_fleet_is_refused(fleet: Fleet):
+    with pytest.raises(InputError, match="0 to 5"):
+        fleet.vehicle(6)
