@@ -1,0 +1,284 @@
+"""Writes one batch inside the writer's transaction."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, and_, bindparam, func, select
+
+from evitals.errors import InputError, StoreError
+from evitals.fleet.codec import (
+    STATUSES,
+    TripDetail,
+    digest_bytes,
+    pack_answer,
+    pack_detail,
+    pack_latest,
+    rounded,
+    scale,
+    unpack_answer,
+)
+from evitals.fleet.names import Names, new_id
+from evitals.fleet.records import (
+    Batch,
+    BatteryState,
+    FileRecord,
+    LatestRecord,
+    PredictionRecord,
+    TripRecord,
+    VehicleRecord,
+)
+from evitals.fleet.tables import (
+    DIGEST_PREFIX,
+    daily,
+    descriptions,
+    files,
+    horizon,
+    latest,
+    predictions,
+    states,
+    trips,
+    vehicles,
+)
+
+DAY_S = 86_400
+encode_json = msgspec.json.Encoder(order="sorted").encode
+
+_FIND_TRIP = select(trips.c.id, trips.c.battery, trips.c.event_s).where(
+    func.substr(trips.c.digest, 1, DIGEST_PREFIX) == bindparam("prefix"),
+    trips.c.digest == bindparam("digest"),
+)
+_FIND_VEHICLE = select(vehicles).where(vehicles.c.id == bindparam("number"))
+_FIND_LATEST = select(latest.c.scored_s, latest.c.event_s).where(
+    latest.c.vehicle == bindparam("number")
+)
+_DAY = (
+    select(trips.c.event_s, predictions.c.answer)
+    .join(predictions, predictions.c.trip == trips.c.id)
+    .where(
+        trips.c.battery == bindparam("number"),
+        trips.c.event_s >= bindparam("since"),
+        trips.c.event_s < bindparam("until"),
+    )
+    .order_by(trips.c.event_s, trips.c.digest)
+)
+_FIND_DAY = select(daily.c.day).where(
+    daily.c.battery == bindparam("number"), daily.c.day == bindparam("on")
+)
+Day = tuple[int, int]
+Found = tuple[int, int, int | None]
+"""A trip's id, battery and event time."""
+
+
+class Applier:
+    """Applies batches for one dialect. Used by the writer's thread only."""
+
+    def __init__(self, dialect: Any) -> None:
+        self.names = Names(dialect)
+        insert = dialect.insert
+        self._put_file = _upsert(
+            insert(files),
+            files.c.digest,
+            # What got in stays in; a repeated file says nothing new.
+            where=lambda new: and_(files.c.state != "stored", new.state != "duplicate"),
+        )
+        self._put_prediction = _upsert(insert(predictions), predictions.c.trip)
+        self._put_latest = _upsert(insert(latest), latest.c.vehicle)
+        self._put_state = _upsert(insert(states), states.c.battery)
+        self._put_day = _upsert(insert(daily), daily.c.battery, daily.c.day)
+        self._add_trip, self._add_description = insert(trips), insert(descriptions)
+
+    def apply(self, connection: Connection, batch: Batch) -> list[LatestRecord]:
+        """Write a batch; returns the newest answers it changed, as they will be read.
+
+        Raises InputError for a record that cannot be stored, StoreError for a prediction whose
+        trip is not there.
+        """
+        for file in batch.files:
+            self._file(connection, file)
+        for vehicle in batch.vehicles:
+            self._vehicle(connection, vehicle)
+        numbers: dict[str, Found] = {}
+        for trip in batch.trips:
+            self._trip(connection, trip, numbers)
+        days = {
+            day
+            for prediction in batch.predictions
+            if (day := self._prediction(connection, prediction, numbers))
+        }
+        self._days(connection, days)
+        for state in batch.states:
+            self._state(connection, state)
+        return [new for record in batch.latest if (new := self._latest(connection, record))]
+
+    def _file(self, connection: Connection, record: FileRecord) -> None:
+        row = msgspec.structs.asdict(record)
+        connection.execute(
+            self._put_file, row | {"digest": digest_bytes("files.digest", record.digest)}
+        )
+
+    def _vehicle(self, connection: Connection, record: VehicleRecord) -> None:
+        number = self.names.vehicle(connection, record.vehicle_id, record.battery_id)
+        before = connection.execute(_FIND_VEHICLE, {"number": number}).one()
+        if record.description is None or record.described_s < before.described_s:
+            return
+        text = encode_json(record.description).decode()
+        self.names.battery(connection, record.vehicle_id, record.battery_id)
+        if (before.battery_id, before.description) == (record.battery_id, text):
+            return
+        row = {
+            "battery_id": record.battery_id,
+            "description": text,
+            "described_s": record.described_s,
+        }
+        connection.execute(vehicles.update().where(vehicles.c.id == number).values(row))
+        connection.execute(self._add_description, row | {"vehicle": number})
+
+    def _trip(self, connection: Connection, trip: TripRecord, numbers: dict[str, Found]) -> None:
+        digest = digest_bytes("trips.digest", trip.digest)
+        if trip.digest in numbers or find_trip(connection, digest):
+            return
+        names = self.names
+        battery = names.battery(connection, trip.vehicle_id, trip.battery_id)
+        detail = TripDetail(
+            kind=trip.kind,
+            event_assumed=trip.event_assumed,
+            continues=trip.continues,
+            sequence=trip.sequence,
+            duration_s=trip.duration_s,
+            source=names.text(connection, trip.source),
+            file_name=names.text(connection, trip.file_name),
+            findings=names.text(connection, join(trip.findings)),
+            features=trip.features,
+        )
+        row = {
+            "battery": battery,
+            "event_s": trip.event_s,
+            "digest": digest,
+            "detail": pack_detail(detail),
+        }
+        added = connection.execute(self._add_trip, row)
+        numbers[trip.digest] = (new_id(added), battery, trip.event_s)
+
+    def _prediction(
+        self, connection: Connection, record: PredictionRecord, numbers: dict[str, Found]
+    ) -> Day | None:
+        """Write an answer; returns the (battery, day) whose rollup it changes."""
+        battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
+        found = numbers.get(record.trip_digest) or find_trip(
+            connection, digest_bytes("trip_digest", record.trip_digest)
+        )
+        if found is None or tuple(found[1:]) != (battery, record.event_s):
+            raise StoreError(
+                f"prediction: battery {record.vehicle_id!r}/{record.battery_id!r} has no trip "
+                f"{record.trip_digest} at event time {record.event_s}; "
+                "submit its TripRecord in the same batch or before"
+            )
+        answer = pack_answer(
+            record,
+            self.names.model(
+                connection, record.model.name, record.model.version, record.model.digest
+            ),
+            self.names.text(connection, join(record.reasons)),
+        )
+        connection.execute(self._put_prediction, {"trip": found[0], "answer": answer})
+        return None if record.event_s is None else (battery, record.event_s // DAY_S)
+
+    def _days(self, connection: Connection, days: Iterable[Day]) -> None:
+        """Recompute the rollup of the days that changed from all their answers."""
+        pruned_s = connection.execute(select(func.max(horizon.c.pruned_before_s))).scalar()
+        for battery, day in sorted(days):
+            start = day * DAY_S
+            summed = connection.execute(_FIND_DAY, {"number": battery, "on": day}).scalar()
+            if summed is not None and pruned_s is not None and start < pruned_s:
+                # Its answers are deleted in part: what was summed up with them stays.
+                continue
+            rows = connection.execute(
+                _DAY, {"number": battery, "since": start, "until": start + DAY_S}
+            )
+            answers = [unpack_answer(row.answer, row.event_s)[0] for row in rows]
+            sohs = [a["soh"] for a in answers if a["soh"] is not None]
+            risks = [a["risk_score"] for a in answers if a["risk_score"] is not None]
+            row = {
+                "battery": battery,
+                "day": day,
+                "trips": len(answers),
+                "soh_mean": scale("soh_mean", sum(sohs) / len(sohs)) if sohs else None,
+                "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
+                "risk_last": scale("risk_last", risks[-1]) if risks else None,
+            }
+            connection.execute(self._put_day, row)
+
+    def _state(self, connection: Connection, record: BatteryState) -> None:
+        row = {
+            "battery": self.names.battery(connection, record.vehicle_id, record.battery_id),
+            "last_event_s": record.last_event_s,
+            "last_digest": record.last_digest,
+            "model_digest": record.model_digest,
+            "state": encode_json(record.state),
+        }
+        connection.execute(self._put_state, row)
+
+    def _latest(self, connection: Connection, record: LatestRecord) -> LatestRecord | None:
+        answer = rounded(record.prediction)
+        record = msgspec.structs.replace(record, prediction=answer)
+        number = self.names.vehicle(connection, answer.vehicle_id, answer.battery_id)
+        before = connection.execute(_FIND_LATEST, {"number": number}).one_or_none()
+        if before and _stale(answer, before.scored_s, before.event_s):
+            return None
+        status = STATUSES.index(answer.status)
+        row = {
+            "vehicle": number,
+            "vehicle_id": answer.vehicle_id,
+            "group_name": record.group,
+            "status": None if answer.status == "Unknown" else status,
+            "soh": scale("soh", answer.soh),
+            "reference_sop_w": centi("reference_sop_w", answer.reference_sop_w),
+            "risk_score": scale("risk_score", answer.risk_score),
+            "event_s": answer.event_s,
+            "evidence_count": answer.evidence_count,
+            "scored_s": answer.scored_s,
+            "record": pack_latest(record),
+        }
+        connection.execute(self._put_latest, row)
+        return record
+
+
+def find_trip(connection: Connection, digest: bytes) -> Any:
+    """The stored trip's id, battery and event_s, or None."""
+    found = {"prefix": digest[:DIGEST_PREFIX], "digest": digest}
+    return connection.execute(_FIND_TRIP, found).one_or_none()
+
+
+def centi(name: str, value: float | None) -> int | None:
+    """A power in steps of 0.01 W, for sorting. Raises InputError beyond 1e15 W."""
+    if value is None:
+        return None
+    if abs(value) > 1e15:
+        raise InputError(name, value, "is too large", "send it in watts")
+    return round(value * 100)
+
+
+def join(codes: tuple[str, ...]) -> str:
+    """Codes as one text that ``split`` takes apart."""
+    return encode_json(codes).decode() if codes else ""
+
+
+def split(text: str) -> tuple[str, ...]:
+    """What ``join`` joined."""
+    return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()
+
+
+def _stale(new: PredictionRecord, scored_s: int, event_s: int | None) -> bool:
+    """Was this answer given before the stored one, about nothing newer? Then it is a repeat."""
+    new_event = -1 if new.event_s is None else new.event_s
+    old_event = -1 if event_s is None else event_s
+    return new_event <= old_event and (new.scored_s, new_event) < (scored_s, old_event)
+
+
+def _upsert(insert: Any, *keys: Any, where: Any = None) -> Any:
+    """INSERT ... ON CONFLICT (keys) DO UPDATE with all other columns."""
+    names = {key.name for key in keys} | {"id"}
+    changed = {c.name: insert.excluded[c.name] for c in insert.table.c if c.name not in names}
+    condition = where(insert.excluded) if where else None
+    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed, where=condition)

@@ -1,0 +1,293 @@
+"""Records to bytes and back: scaled integers in as few bytes as they need.
+
+Integers are written as base-128 varints, signed ones zigzag (both as in Protocol Buffers'
+encoding). Fractions (SoH, its interval, risk, resistance growth) are in steps of 1e-4;
+capacities in logarithmic steps (relative error at most 1.3e-4); power as a float32 without its
+last mantissa byte (relative error at most 2**-17). ``rounded`` gives a record as it will be read
+back, so that writer, readers and listeners see one value.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from evitals.errors import InputError
+from evitals.fleet.records import Kind, LatestRecord, PredictionRecord, Status
+
+STEP = 1e-4
+"""Resolution of fractions."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+STATUSES: tuple[Status, ...] = get_args(Status)
+_FRACTIONS = ("soh", "soh_low", "soh_high", "resistance_growth", "risk_score")
+_CAPACITIES = ("capacity_bms_ah", "capacity_ocv_ah")
+_OPTIONAL = (*_FRACTIONS[:3], *_CAPACITIES, "resistance_growth", "reference_sop_w", "risk_score")
+_CAPACITY_LOW_AH, _CAPACITY_HIGH_AH, _CODES = 1e-2, 1e5, 65_534
+_LOG_STEP = math.log(_CAPACITY_HIGH_AH / _CAPACITY_LOW_AH) / _CODES
+_ESCAPE = 65_535
+_RISK_CENTRE = 4_000
+
+
+def varint(value: int) -> bytes:
+    """A non-negative integer, seven bits a byte."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def signed(value: int) -> bytes:
+    """Any integer as a zigzag varint: small magnitudes take few bytes."""
+    return varint(value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+class Cursor:
+    """Reads packed values one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def varint(self) -> int:
+        """The next non-negative integer."""
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    def signed(self) -> int:
+        """The next integer of either sign."""
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes."""
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+
+def scale(name: str, value: float | None) -> int | None:
+    """A fraction in steps of 1e-4. Raises InputError where it is not finite."""
+    if value is None:
+        return None
+    return round(_finite(name, value) / STEP)
+
+
+def unscale(value: int | None) -> float | None:
+    """The fraction of a scaled integer."""
+    return None if value is None else value / 10_000
+
+
+def _finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise InputError(name, value, "is not a finite number", "send null where it is unknown")
+    return value
+
+
+def _capacity(value: float) -> bytes:
+    if _CAPACITY_LOW_AH <= value <= _CAPACITY_HIGH_AH:
+        code = round(math.log(value / _CAPACITY_LOW_AH) / _LOG_STEP)
+        return struct.pack("<H", code)
+    return struct.pack("<Hd", _ESCAPE, value)
+
+
+def _read_capacity(cursor: Cursor) -> float:
+    code = int.from_bytes(cursor.take(2), "little")
+    if code == _ESCAPE:
+        return float(struct.unpack("<d", cursor.take(8))[0])
+    # Seven digits: beyond them the code's step has nothing to say.
+    return float(f"{_CAPACITY_LOW_AH * math.exp(code * _LOG_STEP):.7g}")
+
+
+def _float24(name: str, value: float) -> bytes:
+    try:
+        bits = int.from_bytes(struct.pack(">f", value), "big")
+    except OverflowError:
+        raise InputError(name, value, "is too large", "send it in watts") from None
+    bits = min(bits + 0x80, 0x7F7F_FFFF) if value >= 0 else min(bits + 0x80, 0xFF7F_FFFF)
+    return (bits >> 8).to_bytes(3, "big")
+
+
+def _read_float24(cursor: Cursor) -> float:
+    return float(struct.unpack(">f", cursor.take(3) + b"\0")[0])
+
+
+def pack_answer(record: PredictionRecord, model: int, reasons: int) -> bytes:
+    """A prediction without what its trip says. ``model`` and ``reasons`` are row numbers.
+
+    Raises InputError where a number is not finite or an evidence count is negative.
+    """
+    if record.evidence_count < 0:
+        raise InputError(
+            "evidence_count", record.evidence_count, "is negative", "count accepted evidence"
+        )
+    values = {name: getattr(record, name) for name in _OPTIONAL}
+    for name, value in values.items():
+        if value is not None:
+            _finite(name, value)
+    present = sum(1 << k for k, name in enumerate(_OPTIONAL) if values[name] is not None)
+    out = [
+        varint(model << 2 | STATUSES.index(record.status)),
+        bytes([present]),
+        varint(reasons),
+        # Live trips are scored soon after they happened: a difference takes fewer bytes.
+        signed(record.scored_s - (record.event_s or 0)),
+        varint(record.evidence_count),
+        *_pack_soh(record),
+        *(_capacity(values[name]) for name in _CAPACITIES if values[name] is not None),
+    ]
+    if record.resistance_growth is not None:
+        out.append(signed(round(record.resistance_growth / STEP) - 10_000))
+    if record.reference_sop_w is not None:
+        out.append(_float24("reference_sop_w", record.reference_sop_w))
+    if record.risk_score is not None:
+        out.append(signed(round(record.risk_score / STEP) - _RISK_CENTRE))
+    return b"".join(out)
+
+
+def _pack_soh(record: PredictionRecord) -> Iterator[bytes]:
+    """SoH from 1, the interval's lower width, and by how much the upper one is wider."""
+    soh = scale("soh", record.soh)
+    low, high = scale("soh_low", record.soh_low), scale("soh_high", record.soh_high)
+    middle = 10_000 if soh is None else soh
+    below = 0 if low is None else middle - low
+    if soh is not None:
+        yield signed(soh - 10_000)
+    if low is not None:
+        yield signed(below)
+    if high is not None:
+        yield signed(high - middle - below)
+
+
+def unpack_answer(data: bytes, event_s: int | None) -> tuple[dict[str, Any], int, int]:
+    """What ``pack_answer`` packed: fields of a PredictionRecord, model and reasons."""
+    cursor = Cursor(data)
+    head = cursor.varint()
+    present = cursor.take(1)[0]
+    has = {name: bool(present >> k & 1) for k, name in enumerate(_OPTIONAL)}
+    reasons = cursor.varint()
+    fields: dict[str, Any] = dict.fromkeys(_OPTIONAL)
+    fields["status"] = STATUSES[head & 3]
+    fields["scored_s"] = cursor.signed() + (event_s or 0)
+    fields["evidence_count"] = cursor.varint()
+    middle = 10_000
+    if has["soh"]:
+        middle += cursor.signed()
+        fields["soh"] = unscale(middle)
+    below = cursor.signed() if has["soh_low"] else 0
+    if has["soh_low"]:
+        fields["soh_low"] = unscale(middle - below)
+    if has["soh_high"]:
+        fields["soh_high"] = unscale(middle + below + cursor.signed())
+    for name in _CAPACITIES:
+        if has[name]:
+            fields[name] = _read_capacity(cursor)
+    if has["resistance_growth"]:
+        fields["resistance_growth"] = unscale(cursor.signed() + 10_000)
+    if has["reference_sop_w"]:
+        fields["reference_sop_w"] = _read_float24(cursor)
+    if has["risk_score"]:
+        fields["risk_score"] = unscale(cursor.signed() + _RISK_CENTRE)
+    return fields, head >> 2, reasons
+
+
+def rounded(record: PredictionRecord) -> PredictionRecord:
+    """The record as it will be read back. Raises InputError as ``pack_answer`` does."""
+    fields, _, _ = unpack_answer(pack_answer(record, 0, 0), record.event_s)
+    return msgspec.structs.replace(record, **fields)
+
+
+class TripDetail(msgspec.Struct, frozen=True):
+    """What a trip's blob holds beside its battery, event time and digest."""
+
+    kind: Literal["drive", "charge", "rest", "test"]
+    event_assumed: bool
+    continues: bool
+    sequence: int
+    source: int
+    file_name: int
+    findings: int
+    duration_s: float
+    features: bytes
+
+
+def pack_detail(trip: TripDetail) -> bytes:
+    """A trip's blob: flags, sequence, row numbers, duration, features.
+
+    Raises InputError where the sequence or the duration is negative or not finite.
+    """
+    if trip.sequence < 0:
+        raise InputError("sequence", trip.sequence, "is negative", "count stretches from 0")
+    if _finite("duration_s", trip.duration_s) < 0:
+        raise InputError("duration_s", trip.duration_s, "is negative", "check the time stamps")
+    flags = KINDS.index(trip.kind) | trip.event_assumed << 2 | trip.continues << 3
+    numbers = (
+        flags | trip.sequence << 4,
+        trip.source,
+        trip.file_name,
+        trip.findings,
+    )
+    return b"".join(map(varint, numbers)) + _duration(trip.duration_s) + trip.features
+
+
+def _duration(value: float) -> bytes:
+    """Tenths of a second where they say it exactly, else the float64: a replay must be exact."""
+    tenths = round(value * 10)
+    if tenths / 10 == value and tenths < 1 << 40:
+        return varint(tenths << 1)
+    return b"\x01" + struct.pack("<d", value)
+
+
+def _read_duration(cursor: Cursor) -> float:
+    code = cursor.varint()
+    return float(struct.unpack("<d", cursor.take(8))[0]) if code & 1 else (code >> 1) / 10
+
+
+def unpack_detail(data: bytes) -> TripDetail:
+    """What ``pack_detail`` packed."""
+    cursor = Cursor(data)
+    first = cursor.varint()
+    return TripDetail(
+        kind=KINDS[first & 3],
+        event_assumed=bool(first & 4),
+        continues=bool(first & 8),
+        sequence=first >> 4,
+        source=cursor.varint(),
+        file_name=cursor.varint(),
+        findings=cursor.varint(),
+        duration_s=_read_duration(cursor),
+        features=data[cursor.at :],
+    )
+
+
+def digest_bytes(field: str, digest: str) -> bytes:
+    """A hex digest as raw bytes. Raises InputError where it is not hex."""
+    try:
+        raw = bytes.fromhex(digest)
+    except ValueError:
+        raw = b""
+    if len(raw) < 8 or raw.hex() != digest:
+        raise InputError(
+            field, digest, "is not a lower-case hex digest", "send at least 16 hex digits"
+        )
+    return raw
+
+
+_latest_decoder = msgspec.msgpack.Decoder(LatestRecord)
+
+
+def pack_latest(record: LatestRecord) -> bytes:
+    """A newest answer as MessagePack: one row a vehicle, so plain rather than small."""
+    return msgspec.msgpack.encode(record)
+
+
+def unpack_latest(data: bytes) -> LatestRecord:
+    """What ``pack_latest`` packed."""
+    return _latest_decoder.decode(data)

@@ -1,0 +1,69 @@
+"""Row numbers of what many rows share, remembered by the writer."""
+
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Table, select
+
+from evitals.fleet.tables import batteries, models, texts, vehicles
+
+MOST = 200_000
+"""Remembered numbers of one table; beyond it they are looked up anew."""
+
+
+def new_id(result: CursorResult[Any]) -> int:
+    """The number of the row that was just inserted."""
+    key = result.inserted_primary_key
+    assert key is not None, "not an INSERT of one row"
+    return int(key[0])
+
+
+class Names:
+    """Finds or creates the row of a name. Forget all after a rollback: rows may be gone."""
+
+    def __init__(self, dialect: Any) -> None:
+        self.insert = dialect.insert
+        self.known: dict[str, dict[tuple[Any, ...], int]] = {}
+
+    def forget(self) -> None:
+        """Drop what is remembered."""
+        self.known.clear()
+
+    def vehicle(self, connection: Connection, vehicle_id: str, battery_id: str) -> int:
+        """The vehicle's row; a new one has no description and carries ``battery_id``."""
+        extra = {"battery_id": battery_id, "described_s": 0}
+        return self._find(connection, vehicles, {"vehicle_id": vehicle_id}, extra)
+
+    def battery(self, connection: Connection, vehicle_id: str, battery_id: str) -> int:
+        """The battery's row, its vehicle's too where there is none."""
+        vehicle = self.vehicle(connection, vehicle_id, battery_id)
+        return self._find(connection, batteries, {"vehicle": vehicle, "battery_id": battery_id})
+
+    def model(self, connection: Connection, name: str, version: str, digest: str) -> int:
+        """The model's row."""
+        key = {"name": name, "version": version, "digest": digest}
+        return self._find(connection, models, key)
+
+    def text(self, connection: Connection, value: str) -> int:
+        """The text's row."""
+        return self._find(connection, texts, {"text": value})
+
+    def _find(
+        self,
+        connection: Connection,
+        table: Table,
+        key: dict[str, Any],
+        extra: dict[str, Any] | None = None,
+    ) -> int:
+        known = self.known.setdefault(table.name, {})
+        values = tuple(key.values())
+        if values in known:
+            return known[values]
+        query = select(table.c.id).where(*(table.c[name] == v for name, v in key.items()))
+        number = connection.execute(query).scalar()
+        if number is None:
+            row = key | (extra or {})
+            number = new_id(connection.execute(self.insert(table).values(row)))
+        if len(known) >= MOST:
+            known.clear()
+        known[values] = number
+        return number

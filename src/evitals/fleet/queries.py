@@ -1,0 +1,322 @@
+"""What is read: each function answers from one committed state of the store."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, false, func, null, or_, select
+
+from evitals.fleet.apply import split
+from evitals.fleet.codec import (
+    STATUSES,
+    digest_bytes,
+    unpack_answer,
+    unpack_detail,
+    unpack_latest,
+    unscale,
+)
+from evitals.fleet.records import (
+    BatteryState,
+    DailyRecord,
+    FileRecord,
+    FleetPage,
+    FleetQuery,
+    LatestRecord,
+    ModelRecord,
+    PredictionRecord,
+    TripRecord,
+    VehicleRecord,
+)
+from evitals.fleet.tables import (
+    DIGEST_PREFIX,
+    batteries,
+    daily,
+    descriptions,
+    files,
+    latest,
+    models,
+    predictions,
+    states,
+    texts,
+    trips,
+    vehicles,
+)
+
+CHUNK = 500
+"""Values in one IN list."""
+
+
+def vehicle(connection: Connection, vehicle_id: str) -> VehicleRecord | None:
+    """A vehicle as described now."""
+    row = connection.execute(select(vehicles).where(vehicles.c.vehicle_id == vehicle_id)).first()
+    return _vehicle(row.vehicle_id, row) if row else None
+
+
+def list_vehicles(
+    connection: Connection, search: str, offset: int, limit: int
+) -> tuple[int, list[VehicleRecord]]:
+    """How many vehicles match, and a page of them by id."""
+    query = select(vehicles)
+    if search:
+        query = query.where(vehicles.c.vehicle_id.icontains(search, autoescape=True))
+    rows = connection.execute(query.order_by(vehicles.c.vehicle_id).offset(offset).limit(limit))
+    return _count(connection, query), [_vehicle(row.vehicle_id, row) for row in rows]
+
+
+def description_history(connection: Connection, vehicle_id: str) -> list[VehicleRecord]:
+    """Every description of a vehicle, oldest first."""
+    query = (
+        select(descriptions)
+        .join(vehicles, vehicles.c.id == descriptions.c.vehicle)
+        .where(vehicles.c.vehicle_id == vehicle_id)
+        .order_by(descriptions.c.id)
+    )
+    return [_vehicle(vehicle_id, row) for row in connection.execute(query)]
+
+
+def _vehicle(vehicle_id: str, row: Row[Any]) -> VehicleRecord:
+    text = row.description
+    return VehicleRecord(
+        vehicle_id=vehicle_id,
+        battery_id=row.battery_id,
+        description=None if text is None else msgspec.json.decode(text),
+        described_s=row.described_s,
+    )
+
+
+def known_trips(connection: Connection, digests: Iterable[str]) -> set[str]:
+    """Which of these trip digests are stored."""
+    asked = {digest_bytes("digest", digest): digest for digest in digests}
+    found: set[str] = set()
+    raw = list(asked)
+    for start in range(0, len(raw), CHUNK):
+        chunk = raw[start : start + CHUNK]
+        prefixes = {digest[:DIGEST_PREFIX] for digest in chunk}
+        query = select(trips.c.digest).where(
+            func.substr(trips.c.digest, 1, DIGEST_PREFIX).in_(prefixes),
+            trips.c.digest.in_(chunk),
+        )
+        found.update(asked[digest] for digest in connection.execute(query).scalars())
+    return found
+
+
+def list_trips(connection: Connection, vehicle_id: str, battery_id: str) -> list[TripRecord]:
+    """All trips of a battery: by event time, ties by digest, undated ones last."""
+    query = (
+        select(trips.c.event_s, trips.c.digest, trips.c.detail)
+        .join(batteries, batteries.c.id == trips.c.battery)
+        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
+        .where(vehicles.c.vehicle_id == vehicle_id, batteries.c.battery_id == battery_id)
+        .order_by(trips.c.event_s.asc().nulls_last(), trips.c.digest)
+    )
+    rows = connection.execute(query)
+    return list(trip_records(Texts(connection), rows, vehicle_id, battery_id))
+
+
+def trip_records(
+    known: "Texts", rows: Iterable[Any], vehicle_id: str, battery_id: str
+) -> Iterator[TripRecord]:
+    """Trips from rows of (event_s, digest, detail)."""
+    for event_s, digest, detail in rows:
+        packed = unpack_detail(detail)
+        yield TripRecord(
+            vehicle_id=vehicle_id,
+            battery_id=battery_id,
+            digest=digest.hex(),
+            sequence=packed.sequence,
+            kind=packed.kind,
+            event_s=event_s,
+            event_assumed=packed.event_assumed,
+            continues=packed.continues,
+            duration_s=packed.duration_s,
+            source=known[packed.source],
+            file_name=known[packed.file_name],
+            findings=split(known[packed.findings]),
+            features=packed.features,
+        )
+
+
+def state(connection: Connection, vehicle_id: str, battery_id: str) -> BatteryState | None:
+    """A battery's checkpoint."""
+    query = (
+        select(states)
+        .join(batteries, batteries.c.id == states.c.battery)
+        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
+        .where(vehicles.c.vehicle_id == vehicle_id, batteries.c.battery_id == battery_id)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return BatteryState(
+        vehicle_id=vehicle_id,
+        battery_id=battery_id,
+        last_event_s=row.last_event_s,
+        last_digest=row.last_digest,
+        model_digest=row.model_digest,
+        state=msgspec.json.decode(row.state),
+    )
+
+
+def newest(connection: Connection, vehicle_id: str) -> LatestRecord | None:
+    """The newest answer of a vehicle."""
+    query = select(latest.c.record).where(latest.c.vehicle_id == vehicle_id)
+    data = connection.execute(query).scalar()
+    return unpack_latest(data) if data is not None else None
+
+
+def fleet(connection: Connection, query: FleetQuery) -> FleetPage:
+    """A page of newest answers; see FleetQuery. Ties stand in the order vehicles first came."""
+    column = latest.c[query.sort]
+    order = [side.desc() if query.descending else side.asc() for side in (column, latest.c.vehicle)]
+    if query.sort != "vehicle_id":
+        order[0] = order[0].nulls_last()
+    matching = _filtered(select(latest.c.vehicle), query)
+    # The page's vehicles come from an index alone; only then are their records read.
+    page = matching.order_by(*order).offset(query.offset).limit(query.limit).subquery()
+    rows = connection.execute(
+        select(latest.c.record).join(page, page.c.vehicle == latest.c.vehicle).order_by(*order)
+    )
+    return FleetPage(
+        total=_count(connection, matching),
+        rows=tuple(unpack_latest(data) for data in rows.scalars()),
+    )
+
+
+def _filtered(statement: Select[Any], query: FleetQuery) -> Select[Any]:
+    if query.search:
+        statement = statement.where(latest.c.vehicle_id.icontains(query.search, autoescape=True))
+    if query.group:
+        statement = statement.where(latest.c.group_name == query.group)
+    if query.status:
+        numbers = [STATUSES.index(status) for status in query.status if status != "Unknown"]
+        wanted = latest.c.status.in_(numbers) if numbers else false()
+        unknown = "Unknown" in query.status
+        statement = statement.where(or_(wanted, latest.c.status.is_(null())) if unknown else wanted)
+    return statement
+
+
+def _count(connection: Connection, statement: Select[Any]) -> int:
+    counted = statement.with_only_columns(func.count(), maintain_column_froms=True)
+    return int(connection.execute(counted.order_by(None)).scalar_one())
+
+
+def page_of_latest(connection: Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """The next newest answers by the vehicle's number."""
+    query = select(latest.c.vehicle, latest.c.record).where(latest.c.vehicle > after)
+    rows = connection.execute(query.order_by(latest.c.vehicle).limit(limit))
+    return [(row.vehicle, row.record) for row in rows]
+
+
+def trend(
+    connection: Connection, vehicle_id: str, since_s: int | None, until_s: int | None, limit: int
+) -> list[PredictionRecord]:
+    """A vehicle's answers, all batteries, in event order; the newest ``limit`` of them.
+
+    ``since_s`` is included, ``until_s`` is not; a bound leaves undated answers out.
+    """
+    query = (
+        select(
+            batteries.c.battery_id, trips.c.event_s, trips.c.digest, trips.c.detail,
+            predictions.c.answer,
+        )
+        .join(batteries, batteries.c.id == trips.c.battery)
+        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
+        .join(predictions, predictions.c.trip == trips.c.id)
+        .where(vehicles.c.vehicle_id == vehicle_id)
+        .order_by(trips.c.event_s.desc().nulls_first(), trips.c.digest.desc())
+        .limit(limit)
+    )  # fmt: skip
+    if since_s is not None:
+        query = query.where(trips.c.event_s >= since_s)
+    if until_s is not None:
+        query = query.where(trips.c.event_s < until_s)
+    known, model = Texts(connection), Models(connection)
+    found = [prediction_record(vehicle_id, row, known, model) for row in connection.execute(query)]
+    return found[::-1]
+
+
+def prediction_record(
+    vehicle_id: str, row: Any, known: "Texts", model: "Models"
+) -> PredictionRecord:
+    """A prediction from a row of (battery_id, event_s, digest, detail, answer)."""
+    fields, number, reasons = unpack_answer(row.answer, row.event_s)
+    return PredictionRecord(
+        vehicle_id=vehicle_id,
+        battery_id=row.battery_id,
+        trip_digest=row.digest.hex(),
+        event_s=row.event_s,
+        kind=unpack_detail(row.detail).kind,
+        reasons=split(known[reasons]),
+        model=model[number],
+        **fields,
+    )
+
+
+def list_daily(connection: Connection, vehicle_id: str, limit: int) -> list[DailyRecord]:
+    """A vehicle's days in order; the newest ``limit`` of them."""
+    query = (
+        select(batteries.c.battery_id, daily)
+        .join(batteries, batteries.c.id == daily.c.battery)
+        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
+        .where(vehicles.c.vehicle_id == vehicle_id)
+        .order_by(daily.c.day.desc(), daily.c.battery.desc())
+        .limit(limit)
+    )
+    found = [
+        DailyRecord(
+            vehicle_id=vehicle_id,
+            battery_id=row.battery_id,
+            day=row.day,
+            trips=row.trips,
+            soh_mean=unscale(row.soh_mean),
+            soh_last=unscale(row.soh_last),
+            risk_last=unscale(row.risk_last),
+        )
+        for row in connection.execute(query)
+    ]
+    return found[::-1]
+
+
+def list_files(connection: Connection, state: str, offset: int, limit: int) -> list[FileRecord]:
+    """Files, newest first."""
+    query = select(files).order_by(files.c.received_s.desc(), files.c.id.desc())
+    if state:
+        query = query.where(files.c.state == state)
+    return [_file(row) for row in connection.execute(query.offset(offset).limit(limit))]
+
+
+def file(connection: Connection, digest: str) -> FileRecord | None:
+    """What became of a file."""
+    raw = digest_bytes("digest", digest)
+    row = connection.execute(select(files).where(files.c.digest == raw)).first()
+    return _file(row) if row else None
+
+
+def _file(row: Row[Any]) -> FileRecord:
+    fields = dict(row._mapping)
+    del fields["id"]
+    return FileRecord(**fields | {"digest": row.digest.hex()})
+
+
+class Texts(dict[int, str]):
+    """Interned texts by row number, read when first asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __missing__(self, number: int) -> str:
+        query = select(texts.c.text).where(texts.c.id == number)
+        self[number] = str(self.connection.execute(query).scalar_one())
+        return self[number]
+
+
+class Models(dict[int, ModelRecord]):
+    """Models by row number, read when first asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __missing__(self, number: int) -> ModelRecord:
+        row = self.connection.execute(select(models).where(models.c.id == number)).one()
+        self[number] = ModelRecord(name=row.name, version=row.version, digest=row.digest)
+        return self[number]
