@@ -19,9 +19,23 @@ export function count(value: number): string {
   return value.toLocaleString("en");
 }
 
-/** "no_rest" as "no rest". */
+const ABBREVIATIONS: Record<string, string> = { soc: "SoC", soh: "SoH", sop: "SoP", ocv: "OCV", bms: "BMS" };
+
+/** "low_delta_soc" as "low delta SoC". */
 export function words(code: string): string {
-  return code.replaceAll("_", " ");
+  return code
+    .split("_")
+    .map((word) => ABBREVIATIONS[word] ?? word)
+    .join(" ");
+}
+
+const UNITS: Record<string, string> = { v: "V", a: "A", ah: "Ah", w: "W", degc: "°C", s: "s" };
+
+/** A field's name and the unit in its suffix: "rated_power_w" as ["rated power", "W"]. */
+export function field(name: string): [string, string] {
+  const parts = name.split("_");
+  const unit = parts.length > 1 ? UNITS[parts.at(-1) as string] : undefined;
+  return unit ? [words(parts.slice(0, -1).join("_")), unit] : [words(name), ""];
 }
 
 export function age(seconds: number): string {

@@ -106,7 +106,7 @@ function drawAxes(
 ): void {
   const right = width - MARGIN.right;
   const bottom = height - MARGIN.bottom;
-  context.font = `11.5px ${token("font")}`;
+  context.font = `11px ${token("font")}`;
   context.fillStyle = token("ink-3");
   context.strokeStyle = token("line");
   context.lineWidth = 1;

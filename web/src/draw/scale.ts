@@ -24,8 +24,10 @@ export function scaleOf(
   high = Math.ceil(high / step - 1e-9) * step;
   const ticks: number[] = [];
   for (let i = 0; low + i * step <= high + step / 2; i++) ticks.push(low + i * step);
-  const slope = (pixelHigh - pixelLow) / (high - low);
-  return { low, high, ticks, toPixel: (value) => pixelLow + (value - low) * slope };
+  // A little room, so that a mark on the last tick is not cut.
+  const room = 9 * Math.sign(pixelHigh - pixelLow);
+  const slope = (pixelHigh - pixelLow - 2 * room) / (high - low);
+  return { low, high, ticks, toPixel: (value) => pixelLow + room + (value - low) * slope };
 }
 
 function roundStep(rough: number): number {
