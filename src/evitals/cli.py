@@ -3,8 +3,16 @@
 import rich_click as click
 
 from evitals.commands.common import Main
+from evitals.commands.demo import demo
+from evitals.commands.doctor import doctor
+from evitals.commands.fleet import fleet
+from evitals.commands.ingest import ingest
 from evitals.commands.reference import settings, signals
+from evitals.commands.rescore import rescore
+from evitals.commands.serve import serve
 from evitals.commands.store import store
+from evitals.commands.twin import twin
+from evitals.commands.vehicles import vehicles
 
 
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
@@ -13,5 +21,7 @@ def main() -> None:
     """Vital signs for EV batteries: trips in, battery health out."""
 
 
-for command in (settings, signals, store):
+for command in (
+    demo, doctor, fleet, ingest, rescore, serve, settings, signals, store, twin, vehicles,
+):  # fmt: skip
     main.add_command(command)
