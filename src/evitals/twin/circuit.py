@@ -33,7 +33,9 @@ DERATE_SOC = 0.03
 """Power fades linearly to zero over the last 3 points of SoC."""
 TRICKLE = 0.02
 COOL_ABOVE_DEGC, COOLANT_DEGC = 32.0, 25.0
-ROUNDS, CLOSE_A = 20, 1e-6
+ROUNDS, CLOSE_A = 20, 1e-4
+MOST_POWER_V = 0.1
+"""Where power hardly grows with current any more, the solver stops: the pack can give no more."""
 
 (
     CAPACITY_AH,
@@ -79,14 +81,22 @@ def _secant(current: float, thermal: float, exchange: float) -> float:
 
 @_compiled
 def _for_power(power_w: float, open_v: float, r0: float, thermal: float, exchange: float) -> float:
-    """Current in A at which a cell takes ``power_w`` (its best where it cannot give so much)."""
+    """Current in A at which a cell takes ``power_w``; its most powerful where it cannot give it.
+
+    Newton's steps on power from the current without resistance: monotone while discharging, since
+    power is convex in current there, and quadratic near the end.
+    """
     current = power_w / open_v
     for _ in range(ROUNDS):
-        before = current
-        r = r0 + _secant(current, thermal, exchange)
-        root = max(open_v * open_v + 4.0 * r * power_w, 0.0)
-        current = (math.sqrt(root) - open_v) / (2.0 * r)
-        if abs(current - before) < CLOSE_A:
+        arg = current / (2.0 * exchange)
+        volts = open_v + r0 * current + thermal * math.asinh(arg)
+        slope = r0 + thermal / (2.0 * exchange * math.sqrt(1.0 + arg * arg))
+        gain = volts + current * slope
+        if gain < MOST_POWER_V:
+            break
+        step = (current * volts - power_w) / gain
+        current -= step
+        if abs(step) < CLOSE_A:
             break
     return current
 
@@ -108,13 +118,16 @@ def _limited(
     current: float, open_v: float, soc: float, r0: float, thermal: float, exchange: float, p: Floats
 ) -> float:
     """The current that the pack's limits leave: voltage, current, SoC."""
+    volts = open_v + current * (r0 + _secant(current, thermal, exchange))
+    if volts < p[V_MIN] and current < 0.0:
+        current = max(current, min(_for_voltage(p[V_MIN] - open_v, r0, thermal, exchange), 0.0))
+    elif volts > p[V_MAX] and current > 0.0:
+        current = min(current, max(_for_voltage(p[V_MAX] - open_v, r0, thermal, exchange), 0.0))
     if current < 0.0:
-        lowest = min(_for_voltage(p[V_MIN] - open_v, r0, thermal, exchange), 0.0)
         share = min(max((soc - p[SOC_MIN]) / DERATE_SOC, 0.0), 1.0)
-        return float(max(current, lowest, -p[I_DISCHARGE] * share))
-    highest = max(_for_voltage(p[V_MAX] - open_v, r0, thermal, exchange), 0.0)
+        return float(max(current, -p[I_DISCHARGE] * share))
     share = min(max((p[SOC_MAX] - soc) / DERATE_SOC, TRICKLE), 1.0) if soc < p[SOC_MAX] else 0.0
-    return float(min(current, highest, p[I_CHARGE] * share))
+    return float(min(current, p[I_CHARGE] * share))
 
 
 @_compiled
@@ -137,13 +150,14 @@ def kernel(
     ``out`` (4, n) takes current A, pack voltage V, true SoC, degC; ``state`` (5,) is moved on.
     """
     soc, x1, x2, temp, last = state[0], state[1], state[2], state[3], state[4]
-    done = 0
+    done, known_s, keep1, keep2 = 0, -1.0, 1.0, 1.0
     for k in range(step_s.size):
         dt = step_s[k]
         kelvin = temp + ZERO_K
         inverse = 1.0 / kelvin - 1.0 / REFERENCE_K
         drive = last / p[REFERENCE_AH] * p[GROWTH] * math.exp(RC_ACTIVATION_K * inverse)
-        keep1, keep2 = math.exp(-dt / TAU1_S), math.exp(-dt / TAU2_S)
+        if dt != known_s:
+            known_s, keep1, keep2 = dt, math.exp(-dt / TAU1_S), math.exp(-dt / TAU2_S)
         x1 = keep1 * x1 + (1.0 - keep1) * drive * R1_OHM_AH
         x2 = keep2 * x2 + (1.0 - keep2) * drive * R2_OHM_AH
         ahead = soc + last * dt / 3600.0 / p[CAPACITY_AH]
