@@ -14,6 +14,11 @@ def digest_of(*parts: str | bytes) -> str:
     return state.hexdigest()
 
 
+def digest_bytes(data: bytes) -> str:
+    """Digest of a message's bytes: that of a file with the same content."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def digest_file(path: Path) -> str:
     """Digest of a file's bytes, read in pieces."""
     with path.open("rb") as file:

@@ -77,7 +77,7 @@ def fold(
     if not trips:
         return None
     answers = {trip.digest: machine.step(segment(trip)) for trip in trips}
-    model = ModelRecord(name=assessor.MODEL_NAME, version=assessor.MODEL_VERSION, digest=digest)
+    model = ModelRecord(name=assessor.MODEL, version=assessor.VERSION, digest=digest)
     predictions = tuple(predict(trip, answers[trip.digest], model) for trip in changed)
     last = trips[-1]
     return Folded(

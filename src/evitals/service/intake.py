@@ -4,11 +4,10 @@ Committed first, moved after: a process that dies between the two reads the file
 its trips known.
 """
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from evitals.errors import InputError, UnreadableFile
 from evitals.service.home import Home, is_regular, shown_name
@@ -18,7 +17,7 @@ from evitals.service.received import FileInfo
 from evitals.service.report import FileReport, IngestReport
 from evitals.service.reporting import refused_report
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 
 class Intake:
@@ -43,7 +42,7 @@ class Intake:
             self.home.to_held(path, file.as_reason(options))
         else:
             self.home.to_archive(path)
-        log.info("file", name=file.name, state=file.state, reason=file.reason)
+        log.info("%s: %s %s", file.name, file.state, file.reason)
         return report
 
     def give_up(self, path: Path, error: Exception) -> IngestReport:
@@ -114,5 +113,5 @@ class Intake:
         report: FileReport = refused_report(file, error, moved=True)
         self.pipeline.remember(report)
         self.home.to_quarantine(path, report.as_reason())
-        log.warning("file", name=name, state=report.state, reason=report.reason)
+        log.warning("%s: quarantined, %s: %s", name, report.reason, report.message)
         return IngestReport(files=(report,))

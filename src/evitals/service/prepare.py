@@ -68,7 +68,7 @@ def _record(recording: Recording, vehicle: Vehicle, trip: Trip) -> TripRecord:
         event_s=event_seconds(trip.start),
         event_assumed=trip.start_origin == "vehicle_default",
         continues=trip.continues,
-        duration_s=trip.duration_s,
+        duration_s=round(trip.duration_s, 1),
         source=recording.source,
         file_name=safe_name(recording.name),
         findings=tuple(sorted({f.code for f in trip.findings if f.severity != "info"})),

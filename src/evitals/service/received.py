@@ -6,7 +6,7 @@ from pathlib import Path
 from evitals.battery import Vehicle
 from evitals.errors import InputError
 from evitals.fleet.store import Store
-from evitals.service.digest import digest_file, digest_of
+from evitals.service.digest import digest_bytes, digest_file, digest_of
 from evitals.service.home import shown_name
 from evitals.service.known import battery_of, find_vehicle, vehicle_in_name
 from evitals.telemetry import Reading, Recording
@@ -33,7 +33,7 @@ class FileInfo:
     @classmethod
     def of_bytes(cls, data: bytes, name: str) -> "FileInfo":
         """Of a message's body."""
-        return cls(shown_name(name), digest_of(data), len(data))
+        return cls(shown_name(name), digest_bytes(data), len(data))
 
 
 @dataclass(frozen=True, slots=True)

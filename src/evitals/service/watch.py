@@ -7,6 +7,7 @@ files; a claim by rename decides who reads one.
 """
 
 import fcntl
+import logging
 import os
 import queue
 import signal
@@ -16,7 +17,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import structlog
 import watchfiles
 
 from evitals.errors import StoreError
@@ -24,7 +24,7 @@ from evitals.service.intake import Intake
 from evitals.service.pipeline import Pipeline
 from evitals.settings import Settings
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 WORKERS = 4
 STEP_MS = 10
@@ -150,7 +150,7 @@ class Watch:
         try:
             claimed = self.home.claim(path)
         except OSError as error:
-            log.error("claim", name=name, error=str(error))
+            log.error("%s cannot be claimed: %s", name, error)
             return
         if claimed is not None and self._workers is not None:
             self._workers.submit(self._take, claimed)
@@ -162,9 +162,9 @@ class Watch:
                 self.intake.take(path)
                 return
             except StoreError as error:
-                log.warning("store", name=path.name, error=str(error))
+                log.warning("%s waits for the store: %s", path.name, error)
             except Exception as error:
-                log.exception("intake", name=path.name)
+                log.exception("%s", path.name)
                 self.intake.give_up(path, error)
                 return
             if self._stop.wait(RETRY_S):
