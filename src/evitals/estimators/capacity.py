@@ -1,0 +1,392 @@
+"""Capacity from one drive, charge or pair of rests: a measurement with its errors, or a refusal.
+
+Two independent methods, never mixed here:
+
+- ``bms_soc``: slope of charge over the SoC that the BMS reports. Whatever capacity the BMS itself
+  believes in is embedded in its SoC, so this measures the BMS's idea of the capacity as well.
+- ``ocv``: charge moved between two rests of one continuous recording over the change of SoC that
+  the rest voltages give through the chemistry's OCV table.
+
+Error model and its sources: docs/health.md. Charge is from ``evitals.features``, so all errors
+are those of a time integral of a sampled current: offset, gain (left to ``health``, as it is common
+to everything the sensor measures), and the sampling itself.
+"""
+
+import math
+from typing import Any
+
+from msgspec import Struct
+
+from evitals.battery import Battery
+from evitals.cells.chemistry import Chemistry, chemistry
+from evitals.errors import InputError, UnsupportedChemistry
+from evitals.estimators.answer import Evidence, Method, Segment
+from evitals.features import INDEX
+
+MIN_DELTA_SOC = 0.05
+MIN_DELTA_SOC_STEPS = 8.0
+"""SoC change a bms_soc measurement needs: a fraction, and in steps of the SoC's resolution."""
+MIN_DELTA_SOC_OCV = 0.15
+MAX_MISSING = 0.02
+MAX_MISSING_SOC = 0.9
+COLD_DEGC = -10.0
+COLD_OCV_DEGC = 0.0
+"""Below it a cell does not relax within hours."""
+PLAUSIBLE = (0.3, 1.3)
+"""Capacity over the reference beyond which the description or the channel must be wrong."""
+MODEL_SIGMA = 0.005
+"""What remains of a single measurement when all named errors are small, relative."""
+COLD_SIGMA_PER_K = 0.0005
+"""Growth of that below 10 degC, relative per kelvin."""
+SOC_FILTER = 0.002
+"""RMS by which a BMS's SoC may wander about the counted charge beyond its resolution."""
+JUMP = 0.005
+MIN_REST_S = 1800.0
+MAX_DRIFT_V_PER_H = 0.02
+"""Of a cell: beyond it the rest has not relaxed."""
+RELAXATION_H = 0.25
+"""How long the drift at a rest's end would have to go on to reach the equilibrium."""
+RELAXATION_V = 0.002
+MIN_OCV_SLOPE_V = 0.25
+"""dV/dSoC of a cell below which a voltage tells no SoC."""
+OCV_CORRELATION = 0.4
+"""SoC distance over which the OCV table's error changes."""
+
+REFUSING = (
+    "wrong_level",
+    "time_in_ms",
+    "soc_in_percent",
+    "sign_flip",
+    "stuck_sensor",
+    "wrong_soc_channel",
+    "backward_time",
+)
+"""Findings of the doctor that make a stretch useless for capacity, most telling first."""
+
+REASONS: dict[str, str] = {
+    "no_current": "the recording holds no current",
+    "no_soc": "the BMS reports no SoC, or in under a tenth of the samples",
+    "low_delta_soc": "SoC changed too little for its resolution (or its OCV error)",
+    "soc_jump": "SoC jumped by more than the charge explains",
+    "soc_inconsistent": "SoC and counted charge do not follow one line",
+    "gap": "current is unknown for a while in which it may have flowed",
+    "sentinel": "too many samples were error codes",
+    "missing_current": "too many samples have no current",
+    "cold": "too cold for the method",
+    "sign_flip": "charge and SoC move in opposite directions",
+    "stuck_sensor": "a sensor repeated one value",
+    "implausible_capacity": "the result is below 30 % or above 130 % of the reference capacity",
+    "no_rest": "no rest long and calm enough before and after in one recording",
+    "ocv_flat": "the OCV is too flat at these SoC to tell them apart",
+    "unsupported_chemistry": "no OCV table for this chemistry",
+    "wrong_level": "cell data for a pack, or pack data for a cell",
+    "time_in_ms": "the time stamps are milliseconds",
+    "soc_in_percent": "SoC is in percent",
+    "wrong_soc_channel": "the SoC shown to the driver instead of the battery's",
+    "backward_time": "time runs backward",
+}
+"""Every reason a measurement is refused for, and what it means."""
+
+
+class Measurement(Struct, frozen=True, kw_only=True):
+    """An ``Evidence`` and what the filter needs beside it, all relative (errors of ln capacity).
+
+    ``sigma``: independent error. ``offset_per_a``: error an ampere of current offset makes.
+    ``table``: one standard deviation of the error that the OCV table may make here.
+    """
+
+    evidence: Evidence
+    sigma: float = 0.0
+    offset_per_a: float = 0.0
+    table: float = 0.0
+
+
+def refused(segment: Segment, method: Method, reason: str, **known: Any) -> Measurement:
+    """A measurement that was not made, and why; ``known`` fills fields of the evidence."""
+    known = {"delta_soc": None, "charge_ah": None, "capacity_ah": None} | known
+    return Measurement(
+        evidence=Evidence(
+            method=method,
+            event_s=segment.event_s,
+            digest=segment.digest,
+            sigma_ah=None,
+            refused=reason,
+            **known,
+        )
+    )
+
+
+def broken(segment: Segment) -> str:
+    """Why the counted charge of a segment cannot be used, "" where it can."""
+    for code in REFUSING:
+        if code in segment.findings:
+            return code
+    f = segment.features
+    if math.isnan(f[INDEX["net_charge_ah"]]):
+        return "no_current"
+    if f[INDEX["missing_current"]] > MAX_MISSING:
+        return "sentinel" if "sentinel" in segment.findings else "missing_current"
+    return "gap" if f[INDEX["gap_s"]] > 0.0 else ""
+
+
+def bms_soc(segment: Segment, battery: Battery) -> Measurement:
+    """Capacity of a drive or charge from the slope of charge over the reported SoC."""
+    f = {name: float(segment.features[INDEX[name]]) for name in _BMS_FEATURES}
+    delta, charge = f["soc_last"] - f["soc_first"], f["soc_charge_ah"]
+    reason = _bms_refusal(segment, battery, f)
+    if reason:
+        return refused(
+            segment, "bms_soc", reason, delta_soc=_known(delta), charge_ah=_known(charge)
+        )
+    capacity = f["soc_capacity_ah"]
+    return _accepted(
+        segment,
+        battery,
+        "bms_soc",
+        capacity,
+        delta,
+        charge,
+        # The BMS counts with the same sensor, so its offset mostly cancels; what does not is not
+        # the same from trip to trip and is left among the independent errors.
+        sigma=math.hypot(_bms_sigma(f, battery), _offset_sigma(f, battery)),
+    )
+
+
+_BMS_FEATURES = (
+    "soc_first", "soc_last", "soc_charge_ah", "soc_duration_s", "soc_capacity_ah", "soc_fit_rms",
+    "soc_fit_spread", "soc_jump_max", "charge_sigma_ah", "temperature_mean_degc", "missing_soc",
+)  # fmt: skip
+
+
+def _bms_refusal(segment: Segment, battery: Battery, f: dict[str, float]) -> str:
+    reason = broken(segment)
+    if reason:
+        return reason
+    resolution = battery.sensors.soc_resolution
+    delta = abs(f["soc_last"] - f["soc_first"])
+    sampling = f["charge_sigma_ah"] / battery.reference_capacity_ah
+    low, high = (share * battery.reference_capacity_ah for share in PLAUSIBLE)
+    # A step of the resolution is the BMS's rounding; two may fall on neighbouring samples.
+    rules = (
+        (not f["missing_soc"] <= MAX_MISSING_SOC, "no_soc"),
+        (f["soc_jump_max"] > 2.0 * resolution + JUMP + sampling, "soc_jump"),
+        (not delta >= max(MIN_DELTA_SOC, MIN_DELTA_SOC_STEPS * resolution) - 1e-6, "low_delta_soc"),
+        (f["soc_fit_rms"] > 0.6 * resolution + SOC_FILTER + sampling, "soc_inconsistent"),
+        (f["temperature_mean_degc"] < COLD_DEGC, "cold"),
+        (not f["soc_capacity_ah"] > 0.0, "sign_flip"),
+        (not low <= f["soc_capacity_ah"] <= high, "implausible_capacity"),
+    )
+    return next((reason for bad, reason in rules if bad), "")
+
+
+def _bms_sigma(f: dict[str, float], battery: Battery) -> float:
+    """Standard error of the slope. Rounding errors within one step of the SoC are one error."""
+    resolution = max(battery.sensors.soc_resolution, 1e-4)
+    rms = max(f["soc_fit_rms"], resolution / math.sqrt(12.0))
+    independent = min(max(abs(f["soc_last"] - f["soc_first"]) / resolution, 2.0), 60.0)
+    slope = rms / (f["soc_fit_spread"] * math.sqrt(independent))
+    return math.hypot(slope, f["charge_sigma_ah"] / abs(f["soc_charge_ah"]), _model_sigma(f))
+
+
+def _model_sigma(f: dict[str, float]) -> float:
+    degc = f["temperature_mean_degc"]
+    cold = max(10.0 - degc, 0.0) if degc == degc else 10.0
+    return MODEL_SIGMA + COLD_SIGMA_PER_K * cold
+
+
+def _offset_sigma(f: dict[str, float], battery: Battery) -> float:
+    hours = f["soc_duration_s"] / 3600.0
+    return battery.sensors.current_offset_a / math.sqrt(3.0) * hours / abs(f["soc_charge_ah"])
+
+
+def _accepted(
+    segment: Segment,
+    battery: Battery,
+    method: Method,
+    capacity: float,
+    delta: float,
+    charge: float,
+    *,
+    sigma: float,
+    offset_per_a: float = 0.0,
+    table: float = 0.0,
+) -> Measurement:
+    spread = math.hypot(
+        sigma,
+        table,
+        offset_per_a * battery.sensors.current_offset_a / math.sqrt(3.0),
+        battery.sensors.current_gain / math.sqrt(3.0),
+    )
+    return Measurement(
+        evidence=Evidence(
+            method=method,
+            event_s=segment.event_s,
+            digest=segment.digest,
+            capacity_ah=capacity,
+            sigma_ah=capacity * spread,
+            delta_soc=delta,
+            charge_ah=charge,
+        ),
+        sigma=sigma,
+        offset_per_a=offset_per_a,
+        table=table,
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+class Anchor(Struct, frozen=True, kw_only=True):
+    """A rest: SoC from its voltage, the table's slope (V per unit of SoC) and the voltage error."""
+
+    soc: float
+    slope_v: float
+    sigma_v: float
+
+
+class RestChain:
+    """Charge since the last rest of a continuous recording: ``reset / step / state / restore``.
+
+    ``step`` returns the measurement a segment brought, or None where it only adds charge.
+    """
+
+    def __init__(self, battery: Battery) -> None:
+        self._battery = battery
+        self._tables: Chemistry | None
+        try:
+            self._tables = chemistry(battery.chemistry)
+        except UnsupportedChemistry:
+            self._tables = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the recording."""
+        self._anchor: Anchor | None = None
+        self._charge_ah = self._seconds = self._variance = 0.0
+        self._moved = False
+        self._lost = "no_rest"
+
+    def step(self, segment: Segment) -> Measurement | None:
+        """Fold one segment, in the order of the recording."""
+        if not segment.continues:
+            self.reset()
+        if self._tables is None:
+            return (
+                None if segment.kind == "rest" else self._refuse(segment, "unsupported_chemistry")
+            )
+        reason = broken(segment)
+        if reason:
+            self.reset()
+            self._lost = reason
+            return self._refuse(segment, reason) if segment.kind != "rest" else None
+        self._add(segment)
+        if segment.kind != "rest":
+            return None if self._anchor else self._refuse(segment, self._lost)
+        return self._rested(segment, self._tables)
+
+    def _add(self, segment: Segment) -> None:
+        f = segment.features
+        self._charge_ah += float(f[INDEX["net_charge_ah"]])
+        self._variance += float(f[INDEX["charge_sigma_ah"]]) ** 2
+        self._seconds += segment.duration_s
+        self._moved |= segment.kind != "rest"
+
+    def _rested(self, segment: Segment, tables: Chemistry) -> Measurement | None:
+        before, after = self._anchor, self._read(segment, tables)
+        if isinstance(after, str):
+            return self._refuse(segment, after) if self._moved else None
+        made = self._compare(segment, tables, before, after) if before and self._moved else None
+        if made is None and self._moved:
+            made = self._refuse(segment, self._lost)
+        self._anchor = after
+        self._charge_ah = self._seconds = self._variance = 0.0
+        self._moved = False
+        return made
+
+    def _read(self, segment: Segment, tables: Chemistry) -> Anchor | str:
+        """SoC at the end of a rest, or why there is none."""
+        f, n = segment.features, self._battery.series
+        volts = float(f[INDEX["rest_end_voltage_v"]]) / n
+        degc = float(f[INDEX["rest_end_temperature_degc"]])
+        drift = abs(float(f[INDEX["rest_end_slope_v_per_h"]])) / n
+        if not (
+            f[INDEX["rest_end_s"]] >= MIN_REST_S and drift <= MAX_DRIFT_V_PER_H and volts > 0.0
+        ):
+            return "no_rest"
+        if degc < COLD_OCV_DEGC:
+            return "cold"
+        soc, slope = tables.soc_from_ocv(volts, 25.0 if math.isnan(degc) else degc)
+        if not (slope >= MIN_OCV_SLOPE_V and 0.0 < soc < 1.0):
+            return "ocv_flat"
+        resolution = self._battery.sensors.voltage_resolution_v / n / math.sqrt(12.0)
+        sigma = math.hypot(resolution, RELAXATION_V, RELAXATION_H * drift)
+        return Anchor(soc=float(soc), slope_v=float(slope), sigma_v=sigma)
+
+    def _compare(
+        self, segment: Segment, tables: Chemistry, before: Anchor, after: Anchor
+    ) -> Measurement:
+        delta, charge = after.soc - before.soc, self._charge_ah
+        capacity = charge / delta if delta else math.nan
+        known = {"delta_soc": delta, "charge_ah": charge}
+        if abs(delta) < MIN_DELTA_SOC_OCV:
+            return self._refuse(segment, "low_delta_soc", **known)
+        if capacity <= 0.0:
+            return self._refuse(segment, "sign_flip", **known)
+        low, high = (share * self._battery.reference_capacity_ah for share in PLAUSIBLE)
+        if not low <= capacity <= high:
+            return self._refuse(segment, "implausible_capacity", **known)
+        return _accepted(
+            segment,
+            self._battery,
+            "ocv",
+            capacity,
+            delta,
+            charge,
+            sigma=math.hypot(
+                math.hypot(before.sigma_v / before.slope_v, after.sigma_v / after.slope_v) / delta,
+                math.sqrt(self._variance) / charge,
+                MODEL_SIGMA,
+            ),
+            offset_per_a=self._seconds / 3600.0 / charge,
+            table=_table_sigma(tables.ocv_sigma_v, before, after),
+        )
+
+    def _refuse(self, segment: Segment, reason: str, **known: float) -> Measurement:
+        return refused(segment, "ocv", reason, **known)
+
+    def state(self) -> dict[str, Any]:
+        """The checkpoint: plain JSON-able data."""
+        a = self._anchor
+        return {
+            "anchor": None if a is None else [a.soc, a.slope_v, a.sigma_v],
+            "sums": [self._charge_ah, self._seconds, self._variance],
+            "moved": self._moved,
+            "lost": self._lost,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state()``. Raises InputError where it does not hold one."""
+        try:
+            a = state["anchor"]
+            anchor = None if a is None else Anchor(soc=a[0], slope_v=a[1], sigma_v=a[2])
+            charge, seconds, variance = (float(x) for x in state["sums"])
+            moved, lost = bool(state["moved"]), str(state["lost"])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError(
+                "state", state, "is not a rest chain's", "replay the battery's trips"
+            ) from error
+        self._anchor, self._moved, self._lost = anchor, moved, lost
+        self._charge_ah, self._seconds, self._variance = charge, seconds, variance
+
+
+def _table_sigma(ocv_sigma_v: float, before: Anchor, after: Anchor) -> float:
+    """Relative error of the SoC change that an OCV error of ``ocv_sigma_v`` makes.
+
+    The table's error is a smooth curve over SoC: its correlation between two SoC falls with their
+    distance, exp(-distance / OCV_CORRELATION).
+    """
+    a, b = ocv_sigma_v / before.slope_v, ocv_sigma_v / after.slope_v
+    delta = abs(after.soc - before.soc)
+    correlation = math.exp(-delta / OCV_CORRELATION)
+    return math.sqrt(a * a + b * b - 2.0 * correlation * a * b) / delta

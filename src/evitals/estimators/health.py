@@ -1,0 +1,235 @@
+"""State of health: all evidence of a battery fused into a slowly varying capacity.
+
+A Kalman filter over four numbers, in logarithms so that every error is relative::
+
+    K        ln(capacity) + g     a random walk that fades; g is the current sensor's gain error
+    b        ln(1 + error of the capacity the BMS believes in), constant
+    t        error of the OCV table in units of its own standard deviation, constant
+    o        current offset in A, constant
+
+    bms_soc:  z = K + b + noise
+    ocv:      z = K + table t + offset_per_a o + noise
+
+The gain is common to all that the sensor measures and never seen by it, so it is no state: it is
+added to every interval as a uniform error. b has a uniform prior: the filter runs with a normal one
+of the same variance, and because b is constant the answer can be reweighted exactly from the one
+prior to the other. Noise is Student-t (4 degrees of freedom) by reweighting with the innovation, as
+in: Agamennoni, Nieto, Nebot, IEEE Trans. Signal Process. 60 (2012) 5024.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evitals.battery import Battery
+from evitals.errors import InputError
+from evitals.estimators.answer import Method
+from evitals.estimators.capacity import Measurement
+from evitals.estimators.estimate import Estimate, unknown
+from evitals.estimators.mixture import quantile
+from evitals.settings import Settings
+
+PRIOR_SIGMA = 0.4
+"""Of ln(capacity / reference) before any evidence."""
+FADE_PER_YEAR = 0.02
+WALK_SIGMA = 0.02
+"""Of ln(capacity) in a year, about the fade."""
+TABLE_SHARED = 0.8
+"""Share of the OCV table's error variance that all evidence of a battery has in common."""
+FREEDOM = 4.0
+NODES = 33
+MIN_SIGMA = 1e-4
+PLAUSIBLE_SOH = (0.3, 1.15)
+LOW, HIGH = 0.05, 0.95
+YEAR_S = 365.25 * 86400.0
+METHODS: tuple[Method, ...] = ("bms_soc", "ocv")
+
+Array = NDArray[np.float64]
+_K, _B, _T, _O = range(4)
+
+
+class HealthFilter:
+    """Capacity and SoH of one battery: ``reset / step / soh / capacity / state / restore``."""
+
+    def __init__(self, battery: Battery, settings: Settings) -> None:
+        self._reference = battery.reference_capacity_ah
+        self._gain = math.log1p(battery.sensors.current_gain)
+        self._half = math.log1p(settings.bms_capacity_error)
+        self._offset = battery.sensors.current_offset_a / math.sqrt(3.0)
+        self._needed = settings.min_evidence
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all evidence."""
+        self._mean: Array = np.array([math.log(self._reference), 0.0, 0.0, 0.0])
+        self._cov: Array = np.diag(
+            [PRIOR_SIGMA**2, max(self._half, 1e-9) ** 2 / 3.0, 1.0, self._offset**2]
+        )
+        self._last_s: int | None = None
+        self._counts: dict[Method, int] = {"bms_soc": 0, "ocv": 0}
+        self._refusals: dict[Method, str] = {"bms_soc": "", "ocv": ""}
+        self._table = 0.0
+        """Mean table error of the accepted OCV evidence, weighted by what it told."""
+
+    @property
+    def evidence_count(self) -> int:
+        """Accepted measurements of both methods."""
+        return sum(self._counts.values())
+
+    def step(self, measurement: Measurement) -> None:
+        """Fold one measurement, in event order. Raises InputError where time runs backward."""
+        e = measurement.evidence
+        if self._last_s is not None and e.event_s < self._last_s:
+            raise InputError("event_s", e.event_s, "runs backward", "replay the trips in order")
+        self._advance(e.event_s)
+        if e.refused or e.capacity_ah is None:
+            self._refusals[e.method] = e.refused
+            return
+        row = np.array([1.0, 0.0, 0.0, 0.0])
+        noise = measurement.sigma**2
+        if e.method == "bms_soc":
+            row[_B] = 1.0
+        else:
+            row[_T] = measurement.table * math.sqrt(TABLE_SHARED)
+            row[_O] = measurement.offset_per_a
+            noise += measurement.table**2 * (1.0 - TABLE_SHARED)
+        self._counts[e.method] += 1
+        if e.method == "ocv":
+            self._table += (float(row[_T]) - self._table) / self._counts["ocv"]
+        self._update(row, math.log(e.capacity_ah), noise)
+
+    def _advance(self, event_s: int) -> None:
+        if self._last_s is not None and self.evidence_count:
+            years = (event_s - self._last_s) / YEAR_S
+            self._mean[_K] -= FADE_PER_YEAR * years
+            self._cov[_K, _K] += WALK_SIGMA**2 * years
+        self._last_s = event_s
+
+    def _update(self, row: Array, seen: float, noise: float) -> None:
+        spread = self._cov @ row
+        inner = float(row @ spread)
+        innovation = seen - float(row @ self._mean)
+        distance = innovation**2 / (inner + noise)
+        weight = min((FREEDOM + 1.0) / (FREEDOM + distance), 1.0)
+        total = inner + noise / weight
+        self._mean = self._mean + spread * (innovation / total)
+        cov = self._cov - np.outer(spread, spread) / total
+        self._cov = 0.5 * (cov + cov.T)
+
+    def soh(self) -> Estimate:
+        """Capacity over the reference capacity; the interval holds every error the two methods
+        may have, also those no evidence of this battery can show."""
+        missing = self._missing(*METHODS)
+        if missing is not None:
+            return missing
+        means, weights, sigma = self._nodes()
+        value = math.exp(float(weights @ means)) / self._reference
+        reasons = () if self._counts["ocv"] >= self._needed else ("bms_soc_only",)
+        if self._counts["bms_soc"] < self._needed:
+            reasons = ("ocv_only",)
+        return self._answer(value, means, weights, sigma, reasons, 1.0 / self._reference)
+
+    def capacity(self, method: Method) -> Estimate:
+        """Capacity in Ah as one method measures it.
+
+        ``bms_soc``: interval of measurement and current gain only, so it may embed the BMS's own
+        capacity error. ``ocv``: with the OCV table's error as well.
+        """
+        missing = self._missing(method)
+        if missing is not None:
+            return missing
+        row = np.array([1.0, 1.0, 0.0, 0.0])
+        variance = 0.0
+        if method == "ocv":
+            row = np.array([1.0, 0.0, self._table, 0.0])
+            variance = self._table**2
+        mean = float(row @ self._mean)
+        variance += float(row @ self._cov @ row)
+        sigma = max(math.sqrt(max(variance, 0.0)), MIN_SIGMA)
+        return self._answer(
+            math.exp(mean), np.array([mean]), np.ones(1), sigma, (), 1.0, source=method
+        )
+
+    def _missing(self, *methods: Method) -> Estimate | None:
+        if any(self._counts[m] >= self._needed for m in methods):
+            return None
+        reasons = ["few_evidence"] if any(self._counts[m] for m in methods) else []
+        reasons += [self._refusals[m] for m in methods if self._refusals[m]]
+        source = methods[0] if len(methods) == 1 else ""
+        return unknown(*dict.fromkeys(reasons or ["no_evidence"]), source=source)
+
+    def _nodes(self) -> tuple[Array, Array, float]:
+        """K as a mixture over b: means and weights (NODES,), and the common sigma."""
+        mean, cov = self._mean, self._cov
+        variance = float(cov[_B, _B])
+        if self._half < 1e-6 or variance < 1e-12:
+            sigma = math.sqrt(max(float(cov[_K, _K]), 0.0))
+            return np.array([float(mean[_K])]), np.ones(1), max(sigma, MIN_SIGMA)
+        b = self._half * (2.0 * np.arange(NODES) + 1.0 - NODES) / NODES
+        # Posterior over the normal prior, times the uniform one: the likelihood of b.
+        log = -0.5 * (b - mean[_B]) ** 2 / variance + 0.5 * b**2 / (self._half**2 / 3.0)
+        weights = np.exp(log - log.max())
+        weights /= weights.sum()
+        slope = float(cov[_K, _B]) / variance
+        rest = float(cov[_K, _K]) - slope * float(cov[_K, _B])
+        means = mean[_K] + slope * (b - mean[_B])
+        # Between two nodes b is uniform as well: that width belongs to the components.
+        rest += (slope * self._half / NODES) ** 2 / 3.0
+        return means, weights, max(math.sqrt(max(rest, 0.0)), MIN_SIGMA)
+
+    def _answer(
+        self,
+        value: float,
+        means: Array,
+        weights: Array,
+        sigma: float,
+        reasons: tuple[str, ...],
+        scale: float,
+        source: str = "",
+    ) -> Estimate:
+        low, high = (
+            scale * math.exp(quantile(share, means, weights, sigma, self._gain))
+            for share in (LOW, HIGH)
+        )
+        soh = value / (scale * self._reference)
+        plausible = PLAUSIBLE_SOH[0] <= soh <= PLAUSIBLE_SOH[1]
+        return Estimate(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            validity="valid" if plausible else "doubtful",
+            reasons=reasons if plausible else (*reasons, "out_of_range"),
+            source=source or "+".join(m for m in METHODS if self._counts[m]),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """The checkpoint: plain JSON-able data, exact."""
+        return {
+            "mean": self._mean.tolist(),
+            "cov": self._cov.tolist(),
+            "last_s": self._last_s,
+            "counts": dict(self._counts),
+            "refusals": dict(self._refusals),
+            "table": self._table,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state()``. Raises InputError where it does not hold one."""
+        try:
+            mean, cov = np.array(state["mean"], float), np.array(state["cov"], float)
+            counts = {m: int(state["counts"][m]) for m in METHODS}
+            refusals = {m: str(state["refusals"][m]) for m in METHODS}
+            last_s = None if state["last_s"] is None else int(state["last_s"])
+            table = float(state["table"])
+            good = mean.shape == (4,) and cov.shape == (4, 4)
+            good = good and bool(np.isfinite(mean).all() and np.isfinite(cov).all())
+        except (KeyError, TypeError, ValueError):
+            good = False
+        if not good:
+            raise InputError(
+                "state", state, "is not a health filter's", "replay the battery's trips"
+            )
+        self._mean, self._cov, self._last_s = mean, cov, last_s
+        self._counts, self._refusals, self._table = counts, refusals, table
