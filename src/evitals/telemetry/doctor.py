@@ -6,6 +6,7 @@ that came twice; units and signs are never turned: a slip is an error and the re
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,8 @@ class Chart:
     power: Floats
     speed: Floats
     charge: Floats
+    stretches: tuple[slice, ...]
+    """Rows between gaps: charge moved is known only within one."""
     level: str | None
 
 
@@ -138,6 +141,7 @@ def _chart(table: pl.DataFrame, level: str | None) -> Chart:
         power=column("power_w"),
         speed=column("speed_mps"),
         charge=_charge_ah(time, current),
+        stretches=tuple(slice(a, b) for a, b in pairwise([0, *gap_rows(time), len(time)])),
         level=level,
     )
 
@@ -220,11 +224,17 @@ def _sign(chart: Chart, _: Battery | None) -> list[Finding]:
 
 
 def _soc_agreement(chart: Chart) -> float | None:
-    """Correlation of SoC and charge moved, -1 to 1; None where either hardly changes."""
-    known = ~np.isnan(chart.soc)
-    if known.sum() < 3 or np.ptp(chart.soc[known]) < SIGN_SOC_SPAN:
+    """Correlation of SoC and charge moved between gaps, -1 to 1; None where SoC hardly changes."""
+    socs, charges = [], []
+    for rows in chart.stretches:
+        known = ~np.isnan(chart.soc[rows])
+        soc, charge = chart.soc[rows][known], chart.charge[rows][known]
+        if len(soc) >= 3 and np.ptp(soc) >= SIGN_SOC_SPAN:
+            socs.append(soc - soc.mean())
+            charges.append(charge - charge.mean())
+    if not socs:
         return None
-    return _correlation(chart.soc[known], chart.charge[known])
+    return _correlation(np.concatenate(socs), np.concatenate(charges))
 
 
 def _voltage_agreement(chart: Chart) -> float | None:
@@ -276,7 +286,8 @@ def _is_milliseconds(chart: Chart, battery: Battery | None) -> bool:
         return True  # nobody samples a drive that slowly: hundreds of metres between samples
     if battery is None:
         return False
-    throughput = np.abs(np.diff(chart.charge)).sum()
+    steps = np.abs(np.diff(chart.time))
+    throughput = np.nansum(np.abs(chart.current[1:]) * steps) / 3600.0
     turns = _soc_travel(chart)
     return bool(
         throughput > TIME_SLIP_CAPACITIES * battery.reference_capacity_ah * max(turns, 0.05)
@@ -304,16 +315,28 @@ def implied_capacity_ah(charge: Floats, soc: Floats) -> float | None:
     return float(abs(charge[top] - charge[bottom]) / span)
 
 
+def _capacity(chart: Chart, soc: Floats) -> float | None:
+    """The capacity that the stretch between gaps with the widest SoC implies, Ah."""
+    spans = [_span(soc[rows]) for rows in chart.stretches]
+    rows = chart.stretches[int(np.argmax(spans))]
+    return implied_capacity_ah(chart.charge[rows], soc[rows])
+
+
+def _span(soc: Floats) -> float:
+    known = soc[~np.isnan(soc)]
+    return float(np.ptp(known)) if len(known) else 0.0
+
+
 def _soc_channel(chart: Chart, battery: Battery | None) -> list[Finding]:
     """wrong_soc_channel: the charge moved does not fit the SoC's change.
 
     A displayed SoC spans the usable window, so it implies less capacity than the BMS's SoC: the two
     swapped, or a displayed SoC that reaches beyond the BMS's limit, gives itself away.
     """
-    capacity = implied_capacity_ah(chart.charge, chart.soc)
+    capacity = _capacity(chart, chart.soc)
     if capacity is None:
         return []
-    shown = implied_capacity_ah(chart.charge, chart.shown)
+    shown = _capacity(chart, chart.shown)
     why = ""
     if shown is not None and capacity < 0.9 * shown:
         why = f"soc implies {capacity:.1f} Ah and soc_displayed {shown:.1f} Ah: they are swapped"

@@ -90,7 +90,9 @@ def read(
         _check_named(chosen, raw, label)
         detection = Detection(chosen.name, "named by the caller")
     defaults = Defaults(start, tz, vehicle, lookup)
-    facts = chosen.sidecar(path) if chosen.sidecar and path else {}
+    facts = dict(chosen.sidecar(path)) if chosen.sidecar and path else {}
+    if chosen.by_file and path and label not in facts and path.name in facts:
+        facts[label] = facts[path.name]
     pieces = _pieces(chosen, raw, label, defaults, facts)
     return Reading(_dated(pieces, defaults), detection)
 

@@ -80,6 +80,9 @@ def _from_numbers(column: pl.Series) -> pl.Series:
 
 def _from_text(column: pl.Series, zone: str) -> pl.Series:
     text = column.str.strip_chars()
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() == text.null_count():
+        return _from_numbers(numbers)
     text = text.str.replace(r"^(\d{4})_(\d\d)_(\d\d)", "$1-$2-$3").str.replace(
         "T", " ", literal=True
     )
