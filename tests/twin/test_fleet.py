@@ -178,6 +178,7 @@ def test_until_ends_the_fleet_at_a_stated_moment():
         ({"model_mix": {"renault-zo": 1.0}}, "renault-zoe-ze50"),
         ({"model_mix": {"bmw-i3-60ah": -1.0}}, "model_mix"),
         ({"model_mix": {}}, "model_mix"),
+        ({"cell": "nmc811"}, "nmc811-lgm50"),
     ],
 )
 def test_an_impossible_fleet_is_refused_by_field(arguments, field):

@@ -47,6 +47,7 @@ def test_an_unknown_vehicle_names_the_nearest():
     ("was", "becomes", "field"),
     [
         ("mass_kg = 1600.0", "mass_kg = -1600.0", "mass_kg"),
+        ("mass_kg = 1600.0", "mass_kg = nan", "mass_kg"),
         ("frontal_area_m2 = 2.5", "frontal_area_m2 = 0.0 #", "frontal_area_m2"),
         ("cell =", "colour =", "colour|cell"),
     ],

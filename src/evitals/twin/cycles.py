@@ -16,7 +16,6 @@ Floats = NDArray[np.float64]
 Road = Literal["urban", "rural", "motorway"]
 CYCLES = ("hwfet", "udds", "us06")
 STANDSTILL_MPS = 0.1
-ACCELERATION_MAX_MPS2 = 4.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from msgspec import structs
 from evitals.battery import Sensors, Vehicle, describe
 from evitals.errors import InputError
 from evitals.twin import vehicle
+from evitals.twin.cell import ocv_table
 from evitals.twin.profile import Profile, draw
 from evitals.twin.recorder import Recorder, TwinTrip
 
@@ -67,6 +68,8 @@ class Fleet:
         self.until_s = START_S + days * DAY_S if until_s is None else until_s
         self._truth: dict[int, list[Truth]] = {}
         _check_mix(self.mix)
+        if cell is not None:
+            ocv_table(cell)
 
     def vehicle(self, i: int) -> Vehicle:
         """The description of vehicle ``i`` as its operator would give it."""
