@@ -39,6 +39,8 @@ WALK_SIGMA = 0.02
 TABLE_SHARED = 0.8
 """Share of the OCV table's error variance that all evidence of a battery has in common."""
 FREEDOM = 4.0
+EARLY = 5
+"""Observations that are ordered before they are believed."""
 NODES = 33
 MIN_SIGMA = 1e-4
 PLAUSIBLE_SOH = (0.3, 1.15)
@@ -63,15 +65,18 @@ class HealthFilter:
 
     def reset(self) -> None:
         """Forget all evidence."""
-        self._mean: Array = np.array([math.log(self._reference), 0.0, 0.0, 0.0])
-        self._cov: Array = np.diag(
-            [PRIOR_SIGMA**2, max(self._half, 1e-9) ** 2 / 3.0, 1.0, self._offset**2]
-        )
+        self._mean, self._cov = self._prior()
+        self._early: list[list[float]] = []
         self._last_s: int | None = None
         self._counts: dict[Method, int] = {"bms_soc": 0, "ocv": 0}
         self._refusals: dict[Method, str] = {"bms_soc": "", "ocv": ""}
         self._table = 0.0
         """Mean table error of the accepted OCV evidence, weighted by what it told."""
+
+    def _prior(self) -> tuple[Array, Array]:
+        mean = np.array([math.log(self._reference), 0.0, 0.0, 0.0])
+        bms = max(self._half, 1e-9) ** 2 / 3.0
+        return mean, np.diag([PRIOR_SIGMA**2, bms, 1.0, self._offset**2])
 
     @property
     def evidence_count(self) -> int:
@@ -87,18 +92,29 @@ class HealthFilter:
         if e.refused or e.capacity_ah is None:
             self._refusals[e.method] = e.refused
             return
-        row = np.array([1.0, 0.0, 0.0, 0.0])
-        noise = measurement.sigma**2
-        if e.method == "bms_soc":
-            row[_B] = 1.0
-        else:
-            row[_T] = measurement.table * math.sqrt(TABLE_SHARED)
-            row[_O] = measurement.offset_per_a
-            noise += measurement.table**2 * (1.0 - TABLE_SHARED)
+        noise, row = measurement.sigma**2, [1.0, 1.0, 0.0, 0.0]
         self._counts[e.method] += 1
         if e.method == "ocv":
-            self._table += (float(row[_T]) - self._table) / self._counts["ocv"]
-        self._update(row, math.log(e.capacity_ah), noise)
+            shared = measurement.table * math.sqrt(TABLE_SHARED)
+            row = [1.0, 0.0, shared, measurement.offset_per_a]
+            noise += measurement.table**2 * (1.0 - TABLE_SHARED)
+            self._table += (shared - self._table) / self._counts["ocv"]
+        observation = [math.log(e.capacity_ah), noise, *row]
+        if len(self._early) < EARLY:
+            self._early.append(observation)
+            self._begin()
+        else:
+            self._update(observation)
+
+    def _begin(self) -> None:
+        """Fold the first observations anew, the ones nearest to their median first.
+
+        The filter trusts what it has: an outlier must not be the first it gets.
+        """
+        self._mean, self._cov = self._prior()
+        middle = float(np.median([z for z, *_ in self._early]))
+        for observation in sorted(self._early, key=lambda o: abs(o[0] - middle)):
+            self._update(observation)
 
     def _advance(self, event_s: int) -> None:
         if self._last_s is not None and self.evidence_count:
@@ -107,7 +123,9 @@ class HealthFilter:
             self._cov[_K, _K] += WALK_SIGMA**2 * years
         self._last_s = event_s
 
-    def _update(self, row: Array, seen: float, noise: float) -> None:
+    def _update(self, observation: list[float]) -> None:
+        """Kalman update with [z, noise variance, *row of the measurement matrix]."""
+        seen, noise, row = observation[0], observation[1], np.array(observation[2:])
         spread = self._cov @ row
         inner = float(row @ spread)
         innovation = seen - float(row @ self._mean)
@@ -213,6 +231,7 @@ class HealthFilter:
             "counts": dict(self._counts),
             "refusals": dict(self._refusals),
             "table": self._table,
+            "early": [list(o) for o in self._early],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -223,7 +242,9 @@ class HealthFilter:
             refusals = {m: str(state["refusals"][m]) for m in METHODS}
             last_s = None if state["last_s"] is None else int(state["last_s"])
             table = float(state["table"])
-            good = mean.shape == (4,) and cov.shape == (4, 4)
+            early = [[float(x) for x in o] for o in state["early"]]
+            good = len(early) <= EARLY and all(len(o) == 6 for o in early)
+            good = good and mean.shape == (4,) and cov.shape == (4, 4)
             good = good and bool(np.isfinite(mean).all() and np.isfinite(cov).all())
         except (KeyError, TypeError, ValueError):
             good = False
@@ -232,4 +253,4 @@ class HealthFilter:
                 "state", state, "is not a health filter's", "replay the battery's trips"
             )
         self._mean, self._cov, self._last_s = mean, cov, last_s
-        self._counts, self._refusals, self._table = counts, refusals, table
+        self._counts, self._refusals, self._table, self._early = counts, refusals, table, early

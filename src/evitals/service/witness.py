@@ -4,9 +4,11 @@ The twin's BMS, sensors and tables have errors of sizes the estimators are not t
 goes through the same door as a real one: recordings are cut, turned into features and folded.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -69,7 +71,7 @@ def judge(fleet: Fleet, i: int, settings: Settings) -> Verdict:
     last: float | None = None
     for k, trip in enumerate(fleet.trips(i)):
         for segment in segments(trip, battery, f"{vehicle.vehicle_id}-{k}"):
-            answer = assessor.step(segment)
+            answer = assessor.step(segment, live=False)
             made = [e.capacity_ah for e in answer.evidence if e.method == "bms_soc"]
             last = next((c for c in made if c is not None), last)
     if answer is None:
@@ -105,7 +107,8 @@ def verdicts(
     one = partial(judge, fleet, settings=Settings())
     done: list[Verdict] = []
     if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
+        # Spawned, not forked: the parent may run threads.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             for verdict in pool.map(one, range(vehicles), chunksize=5):
                 done.append(verdict)
                 if progress:
@@ -125,14 +128,17 @@ def score(
     rests: bool = True,
     *,
     trips_per_day: float = 0.7,
-    workers: int = 1,
+    workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """SoH error and coverage of the 90 % interval over a simulated fleet, beside baselines.
 
     Errors are fractions of SoH over the vehicles answered: ``mae``, ``bias``, ``p95`` (of the
-    absolute error). ``coverage`` is the share of answered vehicles whose interval holds the truth.
+    absolute error). ``coverage_90`` is the share of answered vehicles whose interval holds the
+    truth. ``workers`` are processes, one a core by default.
     """
+    if workers is None:
+        workers = (os.cpu_count() or 1) if vehicles >= 20 else 1
     found = verdicts(
         vehicles, days, seed, rests, trips_per_day=trips_per_day, workers=workers, progress=progress
     )
