@@ -15,6 +15,13 @@ export function kilowatts(watts: number | null | undefined): string {
   return watts === null || watts === undefined ? DASH : fixed(watts / 1000, watts < 1e4 ? 2 : 1, "kW");
 }
 
+/** Decimals that tell numbers `step` apart. */
+export function decimals(step: number): number {
+  let digits = 0;
+  while (digits < 6 && Math.abs(step - Number(step.toFixed(digits))) > 1e-9) digits++;
+  return digits;
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }
@@ -53,6 +60,12 @@ const LOCAL = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit",
   minute: "2-digit",
 });
+
+const DAY = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit" });
+
+export function localDay(when: Date): string {
+  return DAY.format(when);
+}
 
 /** In the viewer's zone. */
 export function localTime(when: Date): string {

@@ -170,7 +170,7 @@ function drawMedians(
   context.fillText(`median ${(100 * placed.medianX).toFixed(1)}`, atX + shift, bottom - 5);
   context.textAlign = "left";
   context.textBaseline = atY < MARGIN.top + 20 ? "top" : "bottom";
-  const y0 = atY < MARGIN.top + 20 ? atY + 4 : atY - 4;
+  const y0 = atY < MARGIN.top + 20 ? atY + 11 : atY - 4;
   const text = axis === "risk" ? placed.medianY.toFixed(2) : (100 * placed.medianY).toFixed(1);
   context.fillText(`median ${text}`, MARGIN.left + 6, y0);
 }
