@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evitals.telemetry import doctor
@@ -20,6 +20,7 @@ def test_a_healthy_drive_has_no_findings(drive, battery) -> None:
     assert codes(drive()) == {}
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(40.0, 75.0), st.integers(60, 2400))
 def test_no_false_alarm_for_any_plausible_capacity(drive, battery, capacity, rows) -> None:
     assert not ERRORS & set(codes(drive(rows, capacity), battery))
@@ -154,6 +155,7 @@ def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(drive, record, battery
     assert all("sign_flip" in {f.code for f in trip.findings} for trip in wrong)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=40),
     st.lists(st.one_of(st.none(), st.floats(0, 1.05)), min_size=40, max_size=40),

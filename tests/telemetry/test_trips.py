@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -46,6 +46,7 @@ def build(phases: list[tuple[str, float, float, float]], with_speed: bool) -> Re
     return Recording(table=table, source="evitals", digest="d")
 
 
+@settings(deadline=None, max_examples=50)
 @given(PHASES, st.booleans())
 def test_no_row_is_lost_and_none_doubled(phases, with_speed) -> None:
     recording = build(phases, with_speed)
@@ -57,6 +58,7 @@ def test_no_row_is_lost_and_none_doubled(phases, with_speed) -> None:
     assert not trips[0].continues
 
 
+@settings(deadline=None, max_examples=50)
 @given(PHASES, st.booleans())
 def test_cutting_again_changes_nothing(phases, with_speed) -> None:
     for trip in cut(build(phases, with_speed)):

@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 SIGN_SOC_SPAN = 0.02
 """SoC change from which its direction is compared with the current's."""
 SIGN_STEPS = 20
+SIGN_STEP_SHARE = 0.05
 """Current steps needed to judge the sign by voltage."""
 CAPACITY_SOC_SPAN = 0.10
 """SoC change from which a capacity is implied."""
@@ -31,6 +32,7 @@ SHOWN_CAPACITY_LOW = 0.9
 SHOWN_SOC_MARGIN = 0.02
 TIME_SLIP_STEP_S = 90.0
 TIME_SLIP_CAPACITIES = 20.0
+TIME_SLIP_LIKENESS = 0.9
 KILOWATT_RATIO = (0.0003, 0.003)
 VOLTAGE_MARGIN = 0.05
 """Share of the allowed voltage range by which it may be left under load."""
@@ -63,6 +65,7 @@ class Chart:
     power: Floats
     speed: Floats
     charge: Floats
+    counter: Floats
     stretches: tuple[slice, ...]
     """Rows between gaps: charge moved is known only within one."""
     level: str | None
@@ -105,8 +108,8 @@ def fit_for_estimation(findings: tuple[Finding, ...] | list[Finding]) -> bool:
 def trips(recording: Recording, battery: Battery | None = None) -> list[Trip]:
     """The recording repaired, cut into trips, each with its own findings: what a pipeline wants.
 
-    A trip's findings are those of ``examine`` on it alone, the reader's where they concern it, and
-    what only the whole recording shows (a sign flip, a unit slip, a wrong level or SoC channel).
+    A trip's findings: the reader's where they concern it, what the whole recording shows (a sign
+    flip, a unit slip, a wrong level or SoC channel), and the ``LOCAL`` ones that it has itself.
     """
     repaired = repair(recording, battery)
     pieces = cut(repaired, battery)
@@ -114,12 +117,11 @@ def trips(recording: Recording, battery: Battery | None = None) -> list[Trip]:
         return [replace(pieces[0], findings=repaired.findings)]
     checked = []
     for piece in pieces:
-        own = examine(piece, battery)
-        local = {finding.code for finding in own} | LOCAL
+        own = [finding for finding in examine(piece, battery) if finding.code in LOCAL]
         carried = [
             finding
             for finding in piece.findings
-            if finding.code not in local or finding in recording.findings
+            if finding.code not in LOCAL or finding in recording.findings
         ]
         checked.append(replace(piece, findings=(*carried, *own)))
     return checked
@@ -141,6 +143,7 @@ def _chart(table: pl.DataFrame, level: str | None) -> Chart:
         power=column("power_w"),
         speed=column("speed_mps"),
         charge=_charge_ah(time, current),
+        counter=column("charge_ah"),
         stretches=tuple(slice(a, b) for a, b in pairwise([0, *gap_rows(time), len(time)])),
         level=level,
     )
@@ -243,7 +246,7 @@ def _voltage_agreement(chart: Chart) -> float | None:
     known = ~np.isnan(rise) & ~np.isnan(jump)
     if not known.any():
         return None
-    large = known & (np.abs(jump) > 0.2 * np.max(np.abs(jump[known])))
+    large = known & (np.abs(jump) > SIGN_STEP_SHARE * float(np.nanmax(np.abs(chart.current))))
     return _correlation(rise[large], jump[large]) if large.sum() >= SIGN_STEPS else None
 
 
@@ -251,7 +254,8 @@ def _correlation(a: Floats, b: Floats) -> float | None:
     if np.ptp(a) == 0.0 or np.ptp(b) == 0.0:
         return None
     a, b = a - a.mean(), b - b.mean()
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+    size = float(np.sqrt(a @ a) * np.sqrt(b @ b))
+    return float(a @ b) / size if size > 0.0 else None
 
 
 def _units(chart: Chart, battery: Battery | None) -> list[Finding]:
@@ -282,8 +286,11 @@ def _units(chart: Chart, battery: Battery | None) -> list[Finding]:
 def _is_milliseconds(chart: Chart, battery: Battery | None) -> bool:
     if np.median(np.diff(chart.time)) < TIME_SLIP_STEP_S:
         return False
-    if np.nanmax(np.abs(chart.speed), initial=0.0) > MOVED_MPS:
-        return True  # nobody samples a drive that slowly: hundreds of metres between samples
+    known = ~np.isnan(chart.speed)
+    if known.sum() >= STUCK_ROWS and np.ptp(chart.speed[known]) > MOVED_MPS:
+        # Minutes apart, one speed tells little of the next; seconds apart, nearly all.
+        likeness = _correlation(chart.speed[known][1:], chart.speed[known][:-1])
+        return likeness is not None and likeness > TIME_SLIP_LIKENESS
     if battery is None:
         return False
     steps = np.abs(np.diff(chart.time))
@@ -316,15 +323,11 @@ def implied_capacity_ah(charge: Floats, soc: Floats) -> float | None:
 
 
 def _capacity(chart: Chart, soc: Floats) -> float | None:
-    """The capacity that the stretch between gaps with the widest SoC implies, Ah."""
-    spans = [_span(soc[rows]) for rows in chart.stretches]
-    rows = chart.stretches[int(np.argmax(spans))]
-    return implied_capacity_ah(chart.charge[rows], soc[rows])
-
-
-def _span(soc: Floats) -> float:
-    known = soc[~np.isnan(soc)]
-    return float(np.ptp(known)) if len(known) else 0.0
+    """The capacity that the stretches between gaps imply, Ah: their median, None without any."""
+    charge = chart.charge if np.isnan(chart.counter).any() else chart.counter
+    implied = [implied_capacity_ah(charge[rows], soc[rows]) for rows in chart.stretches]
+    known = [capacity for capacity in implied if capacity is not None]
+    return float(np.median(known)) if known else None
 
 
 def _soc_channel(chart: Chart, battery: Battery | None) -> list[Finding]:
