@@ -37,6 +37,12 @@ def test_sign_flip_by_voltage_where_soc_is_missing(drive) -> None:
     assert "sign_flip" not in codes(drive(soc=[None] * 1800))
 
 
+def test_sign_flip_of_a_constant_current_by_the_trend_of_voltage(record) -> None:
+    falling = np.linspace(4.1, 3.0, 500)
+    assert "sign_flip" in codes(record(current_a=[2.0] * 500, voltage_v=falling))
+    assert "sign_flip" not in codes(record(current_a=[-2.0] * 500, voltage_v=falling))
+
+
 def test_sign_flip_of_power(drive) -> None:
     table = drive().table
     power = table["current_a"] * table["voltage_v"]

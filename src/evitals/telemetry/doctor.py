@@ -23,6 +23,8 @@ SIGN_SOC_SPAN = 0.02
 """SoC change from which its direction is compared with the current's."""
 SIGN_STEPS = 20
 SIGN_STEP_SHARE = 0.05
+TREND_SHARE = 0.10
+"""Voltage change over the usual voltage from which its trend tells the sign."""
 """Current steps needed to judge the sign by voltage."""
 CAPACITY_SOC_SPAN = 0.10
 """SoC change from which a capacity is implied."""
@@ -211,6 +213,9 @@ def _sign(chart: Chart, _: Battery | None) -> list[Finding]:
     if agreement is None:
         agreement = _voltage_agreement(chart)
         how = "voltage falls at every step of the current towards charge"
+    if agreement is None:
+        agreement = _trend_agreement(chart)
+        how = "voltage falls while the current says charge"
     if agreement is not None and agreement < -0.5:
         message = f"{how} (agreement {agreement:.2f}): current is positive while discharging"
         remedy = "turn the current's sign, or name the source that writes it so"
@@ -248,6 +253,17 @@ def _voltage_agreement(chart: Chart) -> float | None:
         return None
     large = known & (np.abs(jump) > SIGN_STEP_SHARE * float(np.nanmax(np.abs(chart.current))))
     return _correlation(rise[large], jump[large]) if large.sum() >= SIGN_STEPS else None
+
+
+def _trend_agreement(chart: Chart) -> float | None:
+    """Correlation of voltage and charge moved, -1 to 1; None where voltage changes little."""
+    known = ~np.isnan(chart.voltage)
+    if known.sum() < SIGN_STEPS:
+        return None
+    voltage = chart.voltage[known]
+    if np.ptp(voltage) < TREND_SHARE * np.median(voltage):
+        return None
+    return _correlation(voltage, chart.charge[known])
 
 
 def _correlation(a: Floats, b: Floats) -> float | None:
