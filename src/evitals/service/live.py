@@ -34,7 +34,8 @@ ABSENT = b"""<!doctype html><html lang="en"><meta charset="utf-8">
 <body style="font:16px/1.6 system-ui;max-width:40rem;margin:15vh auto;padding:0 1rem">
 <h1>The service runs; its page is not built</h1>
 <p>This installation was made without the page. Build it with
-<code>python hatch_build.py</code> in the source tree, or install the wheel.</p>
+<code>python web/npm.py ci</code> and <code>python web/npm.py run build</code> in the source tree,
+or install the wheel.</p>
 <p>The API is at <a href="/v1/fleet">/v1/fleet</a>.</p></body></html>"""
 
 HEADERS = {
@@ -98,9 +99,11 @@ def page(request: Request[object, object, State]) -> Response[bytes]:
 
 
 @get("/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
-def asset(request: Request[object, object, State], name: str) -> Response[bytes]:
+def asset(request: Request[object, object, State]) -> Response[bytes]:
     """A script or style whose name holds its hash: kept for a year."""
-    return _reply(request, f"assets/{name}", "public, max-age=31536000, immutable")
+    return _reply(
+        request, f"assets/{request.path_params['name']}", "public, max-age=31536000, immutable"
+    )
 
 
 @get("/favicon.svg", include_in_schema=False, sync_to_thread=False)
