@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError
 from evitals.estimators.answer import Evidence
-from evitals.estimators.capacity import Measurement
+from evitals.estimators.capacity import TABLE_NODES, Measurement
 from evitals.estimators.health import HealthFilter
 from evitals.estimators.mixture import distribution, quantile
 from evitals.settings import Settings
@@ -21,6 +22,9 @@ SETTINGS = Settings()
 
 
 def measured(capacity, day=0.0, method="bms_soc", sigma=0.02, table=0.0, offset=0.0, refused=""):
+    """``table``: error of ln capacity that one standard deviation of the OCV table makes."""
+    sigma_v = chemistry("NMC").ocv_sigma_v
+    nodes = (table / sigma_v, *[0.0] * (len(TABLE_NODES) - 1)) if method == "ocv" else ()
     return Measurement(
         evidence=Evidence(
             method=method,
@@ -33,7 +37,7 @@ def measured(capacity, day=0.0, method="bms_soc", sigma=0.02, table=0.0, offset=
             refused=refused,
         ),
         sigma=sigma,
-        table=table,
+        table=nodes,
         offset_per_a=offset,
     )
 
@@ -196,8 +200,7 @@ def test_interval_covers_what_its_own_model_draws():
                 noise = rng.normal(0, 0.01)
                 f.step(measured(true * math.exp(b + g + noise), d / 10, sigma=0.01))
                 if with_ocv:
-                    noise = rng.normal(0, math.hypot(0.02, 0.03 * math.sqrt(0.2)))
-                    z = true * math.exp(g + 0.03 * math.sqrt(0.8) * t + noise)
+                    z = true * math.exp(g + 0.03 * t + rng.normal(0, 0.02))
                     f.step(measured(z, d / 10, "ocv", sigma=0.02, table=0.03))
             soh = f.soh()
             inside[with_ocv] += soh.low <= true / 60.0 <= soh.high

@@ -13,9 +13,12 @@ to everything the sensor measures), and the sampling itself.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from evitals.battery import Battery
 from evitals.cells.chemistry import Chemistry, chemistry
@@ -49,8 +52,13 @@ RELAXATION_H = 0.25
 RELAXATION_V = 0.002
 MIN_OCV_SLOPE_V = 0.25
 """dV/dSoC of a cell below which a voltage tells no SoC."""
-OCV_CORRELATION = 0.4
-"""SoC distance over which the OCV table's error changes."""
+TABLE_SPACING = 0.2
+TABLE_NODES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""SoC at which the OCV table's error is a state of the filter."""
+TABLE_FINE = 0.4
+"""Part of the OCV table's error, relative, that is finer than the nodes: independent."""
+TABLE_CORRELATION = 0.2
+"""SoC distance over which that error changes (length of a squared exponential)."""
 
 REFUSING = (
     "wrong_level",
@@ -92,13 +100,13 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """An ``Evidence`` and what the filter needs beside it, all relative (errors of ln capacity).
 
     ``sigma``: independent error. ``offset_per_a``: error an ampere of current offset makes.
-    ``table``: one standard deviation of the error that the OCV table may make here.
+    ``table``: error a volt of OCV table error makes at each of ``TABLE_NODES``, () for bms_soc.
     """
 
     evidence: Evidence
     sigma: float = 0.0
     offset_per_a: float = 0.0
-    table: float = 0.0
+    table: tuple[float, ...] = ()
 
 
 def refused(segment: Segment, method: Method, reason: str, **known: Any) -> Measurement:
@@ -209,11 +217,12 @@ def _accepted(
     *,
     sigma: float,
     offset_per_a: float = 0.0,
-    table: float = 0.0,
+    table: tuple[float, ...] = (),
+    table_error: float = 0.0,
 ) -> Measurement:
     spread = math.hypot(
         sigma,
-        table,
+        table_error,
         offset_per_a * battery.sensors.current_offset_a / math.sqrt(3.0),
         battery.sensors.current_gain / math.sqrt(3.0),
     )
@@ -320,7 +329,8 @@ class RestChain:
         if not (slope >= MIN_OCV_SLOPE_V and 0.0 < soc < 1.0):
             return "ocv_flat"
         resolution = self._battery.sensors.voltage_resolution_v / n / math.sqrt(12.0)
-        sigma = math.hypot(resolution, RELAXATION_V, RELAXATION_H * drift)
+        fine = TABLE_FINE * tables.ocv_sigma_v
+        sigma = math.hypot(resolution, RELAXATION_V, RELAXATION_H * drift, fine)
         return Anchor(soc=float(soc), slope_v=float(slope), sigma_v=sigma)
 
     def _compare(
@@ -336,6 +346,7 @@ class RestChain:
         low, high = (share * self._battery.reference_capacity_ah for share in PLAUSIBLE)
         if not low <= capacity <= high:
             return self._refuse(segment, "implausible_capacity", **known)
+        table = table_row(before, after)
         return _accepted(
             segment,
             self._battery,
@@ -349,7 +360,8 @@ class RestChain:
                 MODEL_SIGMA,
             ),
             offset_per_a=self._seconds / 3600.0 / charge,
-            table=_table_sigma(tables.ocv_sigma_v, before, after),
+            table=table,
+            table_error=table_sigma(table, tables.ocv_sigma_v),
         )
 
     def _refuse(self, segment: Segment, reason: str, **known: float) -> Measurement:
@@ -380,13 +392,32 @@ class RestChain:
         self._charge_ah, self._seconds, self._variance = charge, seconds, variance
 
 
-def _table_sigma(ocv_sigma_v: float, before: Anchor, after: Anchor) -> float:
-    """Relative error of the SoC change that an OCV error of ``ocv_sigma_v`` makes.
+def table_row(before: Anchor, after: Anchor) -> tuple[float, ...]:
+    """Error of ln capacity for one volt of OCV table error at each of ``TABLE_NODES``.
 
-    The table's error is a smooth curve over SoC: its correlation between two SoC falls with their
-    distance, exp(-distance / OCV_CORRELATION).
+    The table's error is a curve over SoC, straight between the nodes. A rest's SoC is off by the
+    error there over the table's slope, and capacity by the difference of both over the change.
     """
-    a, b = ocv_sigma_v / before.slope_v, ocv_sigma_v / after.slope_v
-    delta = abs(after.soc - before.soc)
-    correlation = math.exp(-delta / OCV_CORRELATION)
-    return math.sqrt(a * a + b * b - 2.0 * correlation * a * b) / delta
+    delta = after.soc - before.soc
+    return tuple(
+        (_hat(k, before.soc) / before.slope_v - _hat(k, after.soc) / after.slope_v) / delta
+        for k in range(len(TABLE_NODES))
+    )
+
+
+def _hat(k: int, soc: float) -> float:
+    return max(0.0, 1.0 - abs(soc - TABLE_NODES[k]) / TABLE_SPACING)
+
+
+def table_covariance(sigma_v: float) -> NDArray[np.float64]:
+    """Prior covariance (V^2) of the OCV table's error at ``TABLE_NODES``: a smooth curve."""
+    nodes = np.array(TABLE_NODES)
+    distance = (nodes[:, None] - nodes[None, :]) / TABLE_CORRELATION
+    covariance: NDArray[np.float64] = sigma_v**2 * np.exp(-0.5 * distance**2)
+    return covariance
+
+
+def table_sigma(row: Sequence[float], sigma_v: float) -> float:
+    """Standard deviation of ln capacity from the OCV table's error alone."""
+    r = np.array(row)
+    return math.sqrt(max(float(r @ table_covariance(sigma_v) @ r), 0.0))

@@ -1,14 +1,14 @@
 """State of health: all evidence of a battery fused into a slowly varying capacity.
 
-A Kalman filter over four numbers, in logarithms so that every error is relative::
+A Kalman filter over nine numbers, in logarithms so that every error is relative::
 
     K        ln(capacity) + g     a random walk that fades; g is the current sensor's gain error
     b        ln(1 + error of the capacity the BMS believes in), constant
-    t        error of the OCV table in units of its own standard deviation, constant
     o        current offset in A, constant
+    t        error of the OCV table at six SoC, V: a smooth curve, constant
 
     bms_soc:  z = K + b + noise
-    ocv:      z = K + table t + offset_per_a o + noise
+    ocv:      z = K + offset_per_a o + table . t + noise
 
 The gain is common to all that the sensor measures and never seen by it, so it is no state: it is
 added to every interval as a uniform error. b has a uniform prior: the filter runs with a normal one
@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evitals.battery import Battery
-from evitals.errors import InputError
+from evitals.cells.chemistry import chemistry
+from evitals.errors import InputError, UnsupportedChemistry
 from evitals.estimators.answer import Method
-from evitals.estimators.capacity import Measurement
+from evitals.estimators.capacity import TABLE_NODES, Measurement, table_covariance
 from evitals.estimators.estimate import Estimate, unknown
 from evitals.estimators.mixture import quantile
 from evitals.settings import Settings
@@ -36,8 +37,6 @@ PRIOR_SIGMA = 0.4
 FADE_PER_YEAR = 0.02
 WALK_SIGMA = 0.02
 """Of ln(capacity) in a year, about the fade."""
-TABLE_SHARED = 0.8
-"""Share of the OCV table's error variance that all evidence of a battery has in common."""
 FREEDOM = 4.0
 EARLY = 5
 """Observations that are ordered before they are believed."""
@@ -49,7 +48,9 @@ YEAR_S = 365.25 * 86400.0
 METHODS: tuple[Method, ...] = ("bms_soc", "ocv")
 
 Array = NDArray[np.float64]
-_K, _B, _T, _O = range(4)
+_K, _B, _O = range(3)
+_NODES = len(TABLE_NODES)
+_SIZE = 3 + _NODES
 
 
 class HealthFilter:
@@ -60,6 +61,7 @@ class HealthFilter:
         self._gain = math.log1p(battery.sensors.current_gain)
         self._half = math.log1p(settings.bms_capacity_error)
         self._offset = battery.sensors.current_offset_a / math.sqrt(3.0)
+        self._table_prior = table_covariance(_ocv_sigma_v(battery))
         self._needed = settings.min_evidence
         self.reset()
 
@@ -70,13 +72,17 @@ class HealthFilter:
         self._last_s: int | None = None
         self._counts: dict[Method, int] = {"bms_soc": 0, "ocv": 0}
         self._refusals: dict[Method, str] = {"bms_soc": "", "ocv": ""}
-        self._table = 0.0
-        """Mean table error of the accepted OCV evidence, weighted by what it told."""
+        self._table: Array = np.zeros(_NODES)
+        """Mean ``Measurement.table`` of the accepted OCV evidence."""
 
     def _prior(self) -> tuple[Array, Array]:
-        mean = np.array([math.log(self._reference), 0.0, 0.0, 0.0])
-        bms = max(self._half, 1e-9) ** 2 / 3.0
-        return mean, np.diag([PRIOR_SIGMA**2, bms, 1.0, self._offset**2])
+        mean, cov = np.zeros(_SIZE), np.zeros((_SIZE, _SIZE))
+        mean[_K] = math.log(self._reference)
+        cov[_K, _K] = PRIOR_SIGMA**2
+        cov[_B, _B] = max(self._half, 1e-9) ** 2 / 3.0
+        cov[_O, _O] = self._offset**2
+        cov[3:, 3:] = self._table_prior
+        return mean, cov
 
     @property
     def evidence_count(self) -> int:
@@ -92,14 +98,12 @@ class HealthFilter:
         if e.refused or e.capacity_ah is None:
             self._refusals[e.method] = e.refused
             return
-        noise, row = measurement.sigma**2, [1.0, 1.0, 0.0, 0.0]
         self._counts[e.method] += 1
+        row = [1.0, 1.0, 0.0] + [0.0] * _NODES
         if e.method == "ocv":
-            shared = measurement.table * math.sqrt(TABLE_SHARED)
-            row = [1.0, 0.0, shared, measurement.offset_per_a]
-            noise += measurement.table**2 * (1.0 - TABLE_SHARED)
-            self._table += (shared - self._table) / self._counts["ocv"]
-        observation = [math.log(e.capacity_ah), noise, *row]
+            row = [1.0, 0.0, measurement.offset_per_a, *measurement.table]
+            self._table += (np.array(measurement.table) - self._table) / self._counts["ocv"]
+        observation = [math.log(e.capacity_ah), measurement.sigma**2, *row]
         if len(self._early) < EARLY:
             self._early.append(observation)
             self._begin()
@@ -158,11 +162,11 @@ class HealthFilter:
         missing = self._missing(method)
         if missing is not None:
             return missing
-        row = np.array([1.0, 1.0, 0.0, 0.0])
-        variance = 0.0
+        row, variance = np.zeros(_SIZE), 0.0
+        row[_K], row[_B] = 1.0, 1.0
         if method == "ocv":
-            row = np.array([1.0, 0.0, self._table, 0.0])
-            variance = self._table**2
+            row[_B], row[3:] = 0.0, self._table
+            variance = float(self._table @ self._table_prior @ self._table)
         mean = float(row @ self._mean)
         variance += float(row @ self._cov @ row)
         sigma = max(math.sqrt(max(variance, 0.0)), MIN_SIGMA)
@@ -230,7 +234,7 @@ class HealthFilter:
             "last_s": self._last_s,
             "counts": dict(self._counts),
             "refusals": dict(self._refusals),
-            "table": self._table,
+            "table": self._table.tolist(),
             "early": [list(o) for o in self._early],
         }
 
@@ -241,10 +245,11 @@ class HealthFilter:
             counts = {m: int(state["counts"][m]) for m in METHODS}
             refusals = {m: str(state["refusals"][m]) for m in METHODS}
             last_s = None if state["last_s"] is None else int(state["last_s"])
-            table = float(state["table"])
+            table = np.array(state["table"], float)
             early = [[float(x) for x in o] for o in state["early"]]
-            good = len(early) <= EARLY and all(len(o) == 6 for o in early)
-            good = good and mean.shape == (4,) and cov.shape == (4, 4)
+            good = len(early) <= EARLY and all(len(o) == 2 + _SIZE for o in early)
+            good = good and mean.shape == (_SIZE,) and cov.shape == (_SIZE, _SIZE)
+            good = good and table.shape == (_NODES,)
             good = good and bool(np.isfinite(mean).all() and np.isfinite(cov).all())
         except (KeyError, TypeError, ValueError):
             good = False
@@ -254,3 +259,10 @@ class HealthFilter:
             )
         self._mean, self._cov, self._last_s = mean, cov, last_s
         self._counts, self._refusals, self._table, self._early = counts, refusals, table, early
+
+
+def _ocv_sigma_v(battery: Battery) -> float:
+    try:
+        return chemistry(battery.chemistry).ocv_sigma_v
+    except UnsupportedChemistry:
+        return 0.0
