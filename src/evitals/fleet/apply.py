@@ -32,6 +32,7 @@ from evitals.fleet.tables import (
     DIGEST_PREFIX,
     daily,
     descriptions,
+    digest_prefix,
     files,
     horizon,
     latest,
@@ -45,7 +46,7 @@ DAY_S = 86_400
 encode_json = msgspec.json.Encoder(order="sorted").encode
 
 _FIND_TRIP = select(trips.c.id, trips.c.battery, trips.c.event_s).where(
-    func.substr(trips.c.digest, 1, DIGEST_PREFIX) == bindparam("prefix"),
+    digest_prefix == bindparam("prefix"),
     trips.c.digest == bindparam("digest"),
 )
 _FIND_VEHICLE = select(vehicles).where(vehicles.c.id == bindparam("number"))

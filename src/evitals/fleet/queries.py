@@ -32,6 +32,7 @@ from evitals.fleet.tables import (
     batteries,
     daily,
     descriptions,
+    digest_prefix,
     files,
     latest,
     models,
@@ -93,7 +94,7 @@ def known_trips(connection: Connection, digests: Iterable[str]) -> set[str]:
         chunk = raw[start : start + CHUNK]
         prefixes = {digest[:DIGEST_PREFIX] for digest in chunk}
         query = select(trips.c.digest).where(
-            func.substr(trips.c.digest, 1, DIGEST_PREFIX).in_(prefixes),
+            digest_prefix.in_(prefixes),
             trips.c.digest.in_(chunk),
         )
         found.update(asked[digest] for digest in connection.execute(query).scalars())
