@@ -38,8 +38,10 @@ def find_node() -> tuple[Path, Path]:
 
 def environment(node: Path) -> dict[str, str]:
     """The environment in which scripts that say ``node`` find this one."""
-    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path, "NODE_ENV": "development"}
+    # NODE_ENV would decide what npm installs and what vite builds: a page for production needs both
+    # the development packages and a production build, which is what happens without it.
+    kept = {name: value for name, value in os.environ.items() if name != "NODE_ENV"}
+    return kept | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def build(web: Path, static: Path) -> None:

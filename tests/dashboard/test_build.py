@@ -67,6 +67,13 @@ def test_npm_runs_as_a_command_and_hands_on_its_exit_code(npm, monkeypatch, tmp_
     assert npm.main(["ci"]) == 7
 
 
+def test_the_callers_node_env_does_not_decide_what_is_built(npm, monkeypatch, tmp_path):
+    monkeypatch.setenv("NODE_ENV", "development")
+    environment = npm.environment(tmp_path / "bin" / "node")
+    assert "NODE_ENV" not in environment
+    assert environment["PATH"].startswith(str(tmp_path / "bin"))
+
+
 def test_the_lock_file_pins_by_digest_and_carries_no_download_address():
     lock = json.loads((ROOT / "web" / "package-lock.json").read_text())
     packages = [entry for name, entry in lock["packages"].items() if name]
