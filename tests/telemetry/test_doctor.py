@@ -6,13 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evitals.telemetry import doctor
-from evitals.telemetry.recording import Recording
+from evitals.telemetry.recording import Recording, Trip
+from evitals.telemetry.trips import cut
 
 ERRORS = {"sign_flip", "time_in_ms", "soc_in_percent", "power_in_kw", "wrong_soc_channel"}
 
 
 def codes(recording: Recording, battery=None) -> dict[str, int]:
     return {finding.code: finding.count for finding in doctor.examine(recording, battery)}
+
+
+def repaired_trips(recording: Recording, battery) -> list[Trip]:
+    return cut(doctor.repair(recording, battery), battery)
 
 
 def test_a_healthy_drive_has_no_findings(drive, battery) -> None:
@@ -155,9 +160,11 @@ def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(drive, record, battery
     stuck[200:300] = -20.0
     soc = np.concatenate([first["soc"], second["soc"]])
     speed = np.concatenate([first["speed_mps"], second["speed_mps"]])
-    local = doctor.trips(record(time_s=time, current_a=stuck, soc=soc, speed_mps=speed), battery)
+    local = repaired_trips(record(time_s=time, current_a=stuck, soc=soc, speed_mps=speed), battery)
     assert [{f.code for f in trip.findings} for trip in local] == [{"stuck_sensor"}, set()]
-    wrong = doctor.trips(record(time_s=time, current_a=-current, soc=soc, speed_mps=speed), battery)
+    wrong = repaired_trips(
+        record(time_s=time, current_a=-current, soc=soc, speed_mps=speed), battery
+    )
     assert all("sign_flip" in {f.code for f in trip.findings} for trip in wrong)
 
 
@@ -171,4 +178,4 @@ def test_no_content_stops_the_doctor(record, battery, currents, socs) -> None:
     recording = record(current_a=currents, soc=socs[:rows], speed_mps=socs[:rows], power_w=currents)
     findings = doctor.examine(recording, battery)
     assert all(0 < finding.count <= rows for finding in findings)
-    assert sum(trip.table.height for trip in doctor.trips(recording, battery)) <= rows
+    assert sum(trip.table.height for trip in repaired_trips(recording, battery)) <= rows

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from evitals.telemetry.gaps import GAP_MAX_S, gap_rows
 from evitals.telemetry.recording import Finding, Recording
-from evitals.telemetry.trips import GAP_MAX_S, cut, gap_rows, rest_current_a
+from evitals.telemetry.trips import cut, rest_current_a
 
 PACES = st.sampled_from([0.1, 1.0, 10.0, 30.0, 60.0])
 PHASES = st.lists(

@@ -22,22 +22,16 @@ import numpy.typing as npt
 import polars as pl
 
 from evitals.battery import Battery
+from evitals.telemetry.chart import chart_of
+from evitals.telemetry.checks import LOCAL, STANDING_MPS, local_findings
 from evitals.telemetry.digest import place_digest
+from evitals.telemetry.gaps import gap_rows
 from evitals.telemetry.recording import Finding, Kind, Recording, Trip
 
-GAP_S = 10.0
-"""No step up to this long is a gap."""
-GAP_STEPS = 5.0
-"""A step longer than this many usual steps is a gap."""
-GAP_MAX_S = 600.0
-"""A step longer than this is always a gap."""
-GAP_WINDOW = 11
-"""The usual step is the median of this many steps around."""
 REST_S = 300.0
 CHARGE_S = 120.0
 PAUSE_S = 60.0
 REST_C_RATE = 1 / 50
-STANDING_MPS = 0.3
 PACK_REST_A, CELL_REST_A = 1.0, 0.05
 """Rest current where no battery is given; a pack is what has more than `CELL_TOP_V` volts."""
 CELL_TOP_V = 6.0
@@ -53,14 +47,16 @@ Piece = tuple[int, int, int, bool]
 def cut(recording: Recording, battery: Battery | None = None) -> list[Trip]:
     """The drives, charges and rests of a recording, in its order.
 
-    ``battery`` sets the rest current; without it 1 A (pack) or 0.05 A (cell) is assumed.
+    ``battery`` sets the rest current; without it 1 A (pack) or 0.05 A (cell) is assumed. A trip's
+    findings: the recording's own where they concern it (a sign flip or unit slip concerns all), and
+    what `checks.local_findings` sees in this trip alone.
     """
     table = recording.table
     time = table["time_s"].to_numpy()
     current, speed = _column(table, "current_a"), _column(table, "speed_mps")
     limit = rest_current_a(table, battery)
     pieces = _cut(time, current, speed, limit, 0, False)
-    return [_trip(recording, time, number, piece) for number, piece in enumerate(pieces)]
+    return [_trip(recording, battery, time, number, piece) for number, piece in enumerate(pieces)]
 
 
 def rest_current_a(table: pl.DataFrame, battery: Battery | None) -> float:
@@ -70,25 +66,6 @@ def rest_current_a(table: pl.DataFrame, battery: Battery | None) -> float:
         return max(fraction, 2 * battery.sensors.current_resolution_a)
     top = table["voltage_v"].max() if "voltage_v" in table.columns else None
     return PACK_REST_A if isinstance(top, float) and top > CELL_TOP_V else CELL_REST_A
-
-
-def gap_rows(time: Floats) -> npt.NDArray[np.intp]:
-    """Rows that follow a gap or a step back in time, shape (k,), for times in s, shape (n,)."""
-    if len(time) < 2:
-        return np.zeros(0, dtype=np.intp)
-    steps = np.diff(time)
-    suspects = np.flatnonzero((steps > GAP_S) | (steps < 0.0))
-    if not len(suspects):
-        return suspects
-    around = np.lib.stride_tricks.sliding_window_view(
-        np.pad(np.abs(steps), GAP_WINDOW // 2, mode="symmetric"), GAP_WINDOW
-    )
-    usual = np.median(around[suspects], axis=1)
-    size = steps[suspects]
-    gaps: npt.NDArray[np.intp] = suspects[
-        (size < 0.0) | (size > np.minimum(GAP_STEPS * usual, GAP_MAX_S))
-    ]
-    return gaps + 1
 
 
 def _cut(
@@ -173,7 +150,9 @@ def _column(table: pl.DataFrame, name: str) -> Floats:
     return np.full(table.height, np.nan)
 
 
-def _trip(recording: Recording, time: Floats, number: int, piece: Piece) -> Trip:
+def _trip(
+    recording: Recording, battery: Battery | None, time: Floats, number: int, piece: Piece
+) -> Trip:
     first, stop, state, follows = piece
     offset = float(time[first])
     table = recording.table[first:stop].with_columns(pl.col("time_s") - offset)
@@ -188,7 +167,10 @@ def _trip(recording: Recording, time: Floats, number: int, piece: Piece) -> Trip
         start=start,
         start_origin=recording.start_origin,
         continues=follows,
-        findings=tuple(f for f in recording.findings if _concerns(f, first, stop)),
+        findings=(
+            *(f for f in recording.findings if f.code not in LOCAL and _concerns(f, first, stop)),
+            *local_findings(chart_of(table), battery),
+        ),
     )
 
 
