@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from evitals.battery import Vehicle
-from evitals.errors import InputError
+import msgspec
+
+from evitals.battery import Identifier, Vehicle
+from evitals.errors import InputError, UnreadableFile
 from evitals.fleet.store import Store
 from evitals.service.digest import digest_bytes, digest_file, digest_of
 from evitals.service.home import shown_name
@@ -59,7 +61,11 @@ def assign(
     store: Store, reading: Reading, file: FileInfo, vehicle_id: str | None = None
 ) -> Received:
     """Whose each recording is: ``vehicle_id``, else the file's own, else the one its name begins
-    with. Raises InputError where ``vehicle_id`` names one vehicle and the file several."""
+    with.
+
+    Raises InputError where ``vehicle_id`` names one vehicle and the file several
+    (``several_vehicles``), or an id is none that could be described (``bad_vehicle_id``).
+    """
     own = {r.vehicle_id for r in reading.recordings} - {None}
     if vehicle_id is not None and len(own) > 1:
         raise InputError(
@@ -73,8 +79,23 @@ def assign(
     owned = []
     for recording in reading.recordings:
         wanted = vehicle_id or recording.vehicle_id or (named.vehicle_id if named else None)
+        if wanted is not None:
+            _check_id(wanted, file)
         vehicle = find_vehicle(store, wanted) if wanted else None
         if vehicle is not None:
             vehicle = battery_of(store, vehicle, recording.battery_id)
         owned.append(Owned(recording, vehicle, wanted))
     return Received(file, reading, tuple(owned))
+
+
+def _check_id(vehicle_id: str, file: FileInfo) -> None:
+    try:
+        msgspec.convert(vehicle_id, Identifier)
+    except msgspec.ValidationError:
+        raise UnreadableFile(
+            file.name,
+            vehicle_id,
+            "is no vehicle id: letters, digits and . _ : - only, at most 64",
+            "correct the id, or say the vehicle: --vehicle, ?vehicle_id=",
+            reason="bad_vehicle_id",
+        ) from None
