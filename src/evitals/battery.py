@@ -20,8 +20,10 @@ Level = Literal["cell", "pack"]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Celsius = Annotated[float, Meta(ge=-100.0, le=200.0)]
+Magnitude = Annotated[float, Meta(ge=0.0, le=1e6)]
 Identifier = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
+    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$(?!\n)")
 ]
 
 
@@ -32,8 +34,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cell_voltage_max_v: Positive
     discharge_current_a: Positive
     charge_current_a: Positive
-    temperature_min_degc: float = -30.0
-    temperature_max_degc: float = 60.0
+    temperature_min_degc: Celsius = -30.0
+    temperature_max_degc: Celsius = 60.0
     soc_min: Fraction = 0.0
     soc_max: Fraction = 1.0
 
@@ -41,12 +43,12 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Sensors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How well the telemetry is measured: resolutions, and half-widths of the errors to expect."""
 
-    current_resolution_a: Annotated[float, Meta(ge=0.0)] = 0.1
-    current_offset_a: Annotated[float, Meta(ge=0.0)] = 0.5
+    current_resolution_a: Magnitude = 0.1
+    current_offset_a: Magnitude = 0.5
     current_gain: Fraction = 0.01
-    voltage_resolution_v: Annotated[float, Meta(ge=0.0)] = 0.1
+    voltage_resolution_v: Magnitude = 0.1
     soc_resolution: Fraction = 0.005
-    temperature_resolution_degc: Annotated[float, Meta(ge=0.0)] = 1.0
+    temperature_resolution_degc: Magnitude = 1.0
 
 
 class Battery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,7 +21,6 @@ from evitals.service.predict import (
     relative_error,
     request_of,
     rounded,
-    status_of,
 )
 from evitals.service.routes.predict import REFERENCE_EXAMPLE
 from evitals.service.schemas import PredictRequest
@@ -172,6 +171,11 @@ def test_no_current_is_no_measurement() -> None:
             "invalid",
         ),
         (
+            b'{"vehicle_id": "line\\n", "discharge_time_s": 1, "avg_current": 1}',
+            "vehicle_id",
+            "invalid",
+        ),
+        (
             b'{"vehicle_id": "../../etc", "discharge_time_s": 1, "avg_current": 1}',
             "vehicle_id",
             "invalid",
@@ -292,23 +296,22 @@ def test_only_an_unknown_vehicle_is_recorded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("soh", "score", "status"),
+    ("soh", "rated_power_w", "status"),
     [
-        (None, None, "Unknown"),
+        (1.5, None, "Unknown"),
         (0.95, None, "Healthy"),
-        (0.80, None, "Healthy"),
         (0.79, None, "Monitor"),
-        (0.70, None, "Monitor"),
         (0.69, None, "Priority Maintenance"),
-        (0.95, 0.5, "Monitor"),
-        (0.95, 0.8, "Priority Maintenance"),
-        (0.75, 0.1, "Monitor"),
+        (0.95, 60.0, "Healthy"),
+        (0.95, 1000.0, "Priority Maintenance"),
+        (0.75, 5.0, "Monitor"),
     ],
 )
 def test_status_is_the_worse_of_score_and_soh(
-    soh: float | None, score: float | None, status: str
+    soh: float, rated_power_w: float | None, status: str
 ) -> None:
-    assert status_of(soh, score, SETTINGS) == status
+    sent = request(discharge_time_s=3600.0 * soh * 2.0 / 1.8, rated_power_w=rated_power_w)
+    assert Predictor(SETTINGS).answer(sent, (), None, None).reply.status == status
 
 
 def test_model_digest_changes_with_its_rules() -> None:

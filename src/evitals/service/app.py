@@ -51,6 +51,7 @@ def create_app(settings: Settings, *, watch: bool = True) -> Litestar:
             version=__version__,
             description=ABOUT,
             path="/schema",
+            use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin()],
         ),
         logging_config=None,

@@ -1,19 +1,22 @@
 """What Prometheus reads at ``/metrics``: requests, commits, intake. One registry per app."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from evitals import __version__
 from evitals.fleet.records import Batch, ModelRecord
 from evitals.fleet.store import Store
 
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
+MODELS = 100
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 
@@ -58,16 +61,22 @@ class Metrics:
         )
         self.model = Gauge(
             "evitals_model_info",
-            "What answers: 1 for each model in use.",
+            "What answers: 1 for each model that answered since the start.",
             ["name", "version", "digest"],
             registry=self.registry,
         )
+        self._models: set[ModelRecord] = set()
         build = Gauge("evitals_build_info", "The version.", ["version"], registry=self.registry)
         build.labels(__version__).set(1)
 
     def announce(self, model: ModelRecord) -> None:
-        """Name a model that answers."""
-        self.model.labels(model.name, model.version, model.digest).set(1)
+        """Name a model that answers; beyond ``MODELS`` digests a model's are counted as other."""
+        if model not in self._models:
+            if len(self._models) < MODELS:
+                self._models.add(model)
+                self.model.labels(model.name, model.version, model.digest).set(1)
+            else:
+                self.model.labels(model.name, model.version, "other").set(1)
 
     def render(self) -> bytes:
         """The Prometheus text format."""
@@ -93,7 +102,7 @@ class Metrics:
                 await app(scope, receive, note)
             finally:
                 route = scope.get("path_template") or "unmatched"
-                method = str(scope["method"])  # type: ignore[typeddict-item]  # it is HTTP
+                method = str(scope["method"])
                 method = method if method in METHODS else "other"
                 self.requests.labels(method, route, status).inc()
                 self.latency.labels(method, route).observe(time.perf_counter() - started)
@@ -102,6 +111,9 @@ class Metrics:
 
     def over(self, store: Store) -> Store:
         """``store`` with what it commits counted."""
+        writer = getattr(store, "writer", None)
+        if writer is not None:
+            self.registry.register(_WriterCounts(writer))
         return cast("Store", _MeteredStore(store, self))
 
     def _committed(self, batch: Batch, started: float) -> Callable[["Future[None]"], None]:
@@ -113,10 +125,27 @@ class Metrics:
             self.commit.observe(time.perf_counter() - started)
             self.trips.inc(len(batch.trips))
             self.predictions.inc(len(batch.predictions))
+            for prediction in batch.predictions:
+                self.announce(prediction.model)
             for file in batch.files:
                 self.files.labels(file.state).inc()
 
         return done
+
+
+class _WriterCounts(Collector):
+    """The writer's own counts, read when asked: batches over commits is the mean group size."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "evitals_commits", "Transactions of the writer.", value=self._writer.commits
+        )
+        yield CounterMetricFamily(
+            "evitals_batches", "Batches those transactions held.", value=self._writer.batches
+        )
 
 
 class _MeteredStore:

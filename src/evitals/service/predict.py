@@ -23,8 +23,8 @@ from evitals.battery import Battery, Limits, Vehicle
 from evitals.cells.chemistry import chemistry, supported
 from evitals.errors import InputError
 from evitals.estimators import power as circuit
-from evitals.estimators.answer import Status
 from evitals.estimators.estimate import Estimate, unknown
+from evitals.estimators.risk import RiskRule, risk_score
 from evitals.fleet.records import (
     Batch,
     LatestRecord,
@@ -244,7 +244,7 @@ class Predictor:
         event_s = arrived_ns // 10**9 if event is None else int(event.timestamp())
         stamp = str(arrived_ns) if event is None else event.astimezone(UTC).isoformat()
         power, assumed = reference_power(test, vehicle)
-        sop, score = power.value, health_score(test, power.value)
+        score = risk_score(test.soh.value, power.value, test.rated_power_w)
         extra = ("ignored_fields",) if ignored else ()
         reasons = (*test.soh.reasons, *assumed, *power.reasons, *extra)
         prediction = PredictionRecord(
@@ -260,9 +260,9 @@ class Predictor:
             capacity_bms_ah=None,
             capacity_ocv_ah=None,
             resistance_growth=None,
-            reference_sop_w=sop,
+            reference_sop_w=power.value,
             risk_score=score,
-            status=status_of(test.soh.value, score, self.settings),
+            status=RiskRule(self.settings).step(test.soh.value, score, new_evidence=True),
             evidence_count=1,
             reasons=reasons,
             model=self.model,
@@ -291,25 +291,6 @@ def reference_power(test: CapacityTest, vehicle: Vehicle | None) -> tuple[Estima
     )
     assumed = ["chemistry_assumed"] if vehicle is None else []
     return circuit.reference_sop(battery, capacity_ah=test.capacity_ah), assumed
-
-
-def health_score(test: CapacityTest, sop_w: float | None) -> float | None:
-    """(1 - soh) + (1 - SoP / rated power), lower is better; None where a part is unknown."""
-    if sop_w is None or test.soh.value is None or test.rated_power_w is None:
-        return None
-    return (1.0 - test.soh.value) + (1.0 - sop_w / test.rated_power_w)
-
-
-def status_of(soh: float | None, score: float | None, settings: Settings) -> Status:
-    """The status of one test, without history: worst of the score's and SoH's own."""
-    if soh is None:
-        return "Unknown"
-    risk = -math.inf if score is None else score
-    if soh < settings.soh_priority or risk >= settings.risk_priority:
-        return "Priority Maintenance"
-    if soh < settings.soh_monitor or risk >= settings.risk_monitor:
-        return "Monitor"
-    return "Healthy"
 
 
 def _model_digest(settings: Settings) -> str:

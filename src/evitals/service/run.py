@@ -14,7 +14,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from evitals.errors import SettingsError
+from evitals.errors import EvitalsError, SettingsError
 from evitals.service.app import create_app
 from evitals.settings import Settings
 
@@ -66,13 +66,30 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     app = create_app(settings)
     # The lifespan is entered here, not by granian, so that a failing start raises its own error.
     server = Server(
-        app, address=host, port=port, interface=Interfaces.ASGINL, log_level=LogLevels.warning
+        app, address=host, port=port, interface=Interfaces.ASGINL, log_level=LogLevels.error
     )
     server.workers_kill_timeout = STOP_WITHIN_S
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, server.stop)
-    shown = f"[{host}]" if ":" in host else host
-    server.on_startup(lambda: announce(f"http://{shown}:{port}"))
     async with app.lifespan():
-        await server.serve()
+        up = asyncio.create_task(_announce(host, port, announce))
+        try:
+            await server.serve()
+        finally:
+            up.cancel()
+    if server.interrupt_children:
+        raise EvitalsError("the HTTP server stopped by itself: its log says why; start it again")
+
+
+async def _announce(host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Tell the address once a connection is taken: granian has no hook so late."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        writer.close()
+        announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        return

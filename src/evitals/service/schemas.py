@@ -15,9 +15,6 @@ Seconds = Annotated[float, Meta(ge=0.0, le=1e7)]
 Current = Annotated[float, Meta(ge=-3000.0, le=3000.0)]
 Voltage = Annotated[float, Meta(ge=0.0, le=1500.0)]
 Celsius = Annotated[float, Meta(ge=-60.0, le=100.0)]
-Offset = Annotated[int, Meta(ge=0, le=10_000_000)]
-Limit = Annotated[int, Meta(ge=1, le=1000)]
-Search = Annotated[str, Meta(max_length=120)]
 
 
 class PredictRequest(Struct, frozen=True, kw_only=True):

@@ -2,26 +2,21 @@
 
 from litestar.handlers import BaseRouteHandler
 
-from evitals.service.routes.files import files
-from evitals.service.routes.fleet import export_csv, fleet
-from evitals.service.routes.health import live_health, metrics, ready_health
-from evitals.service.routes.predict import predict, predict_batch
-from evitals.service.routes.trips import trips
-from evitals.service.routes.vehicles import put_vehicle, trend, vehicle, vehicles
+from evitals.service.routes import files, fleet, health, predict, trips, vehicles
 
 HANDLERS: list[BaseRouteHandler] = [
-    predict,
-    predict_batch,
-    trips,
-    fleet,
-    export_csv,
-    vehicles,
-    vehicle,
-    put_vehicle,
-    trend,
-    files,
-    live_health,
-    ready_health,
-    metrics,
+    predict.predict,
+    predict.predict_batch,
+    trips.trips,
+    fleet.fleet,
+    fleet.export_csv,
+    vehicles.vehicles,
+    vehicles.vehicle,
+    vehicles.put_vehicle,
+    vehicles.trend,
+    files.files,
+    health.live_health,
+    health.ready_health,
+    health.metrics,
 ]
 """Every endpoint of the API."""

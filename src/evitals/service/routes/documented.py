@@ -1,5 +1,6 @@
 """OpenAPI for bodies that are decoded by hand: schema, media types and executable examples."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -19,6 +20,7 @@ from evitals.service.problems import MEDIA_TYPE, Problem
 def accepts(bodies: dict[str, OpenAPIMediaType], description: str) -> type[Operation]:
     """An operation class whose request body is one of ``bodies`` (by media type)."""
 
+    @dataclass
     class Documented(Operation):
         def __post_init__(self) -> None:
             self.request_body = RequestBody(content=bodies, description=description, required=True)

@@ -4,16 +4,19 @@ from typing import Annotated
 
 from litestar import get
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from evitals.fleet.records import FileRecord, FileState
 from evitals.service.routes import documented as doc
 from evitals.service.routes.context import Call, service_of
-from evitals.service.schemas import FileReply, FilesReply, Limit, Offset, time_of
+from evitals.service.routes.queries import Limit, Offset
+from evitals.service.schemas import FileReply, FilesReply, time_of
 
 State = Annotated[
     FileState | None,
-    Parameter(description="Only files in this state", examples=[Example(value="stored")]),
+    QueryParameter(
+        name="state", description="Only files in this state", examples=[Example(value="stored")]
+    ),
 ]
 
 
@@ -24,9 +27,11 @@ State = Annotated[
     sync_to_thread=True,
     responses={200: doc.replies(FilesReply, "A page of intake")} | doc.problems(422, 503),
 )
-def files(request: Call, state: State = None, offset: Offset = 0, limit: Limit = 100) -> FilesReply:
+def files(
+    request: Call, in_state: State = None, offset: Offset = 0, limit: Limit = 100
+) -> FilesReply:
     """Stored, repeated, held for a vehicle's description, or quarantined, each with its reason."""
-    rows = service_of(request).store.files(state or "", offset, limit)
+    rows = service_of(request).store.files(in_state or "", offset, limit)
     return FilesReply(files=[file_reply(row) for row in rows])
 
 

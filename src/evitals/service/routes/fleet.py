@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from litestar import get
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from evitals.dashboard.frame import SCALE, UNKNOWN
@@ -17,13 +17,11 @@ from evitals.dashboard.views import summary
 from evitals.fleet.records import FleetQuery, LatestRecord, SortKey, Status
 from evitals.service.routes import documented as doc
 from evitals.service.routes.context import Call, Service, service_of
+from evitals.service.routes.queries import Limit, Offset, Search
 from evitals.service.schemas import (
     FleetReply,
     FleetRow,
     FleetSummary,
-    Limit,
-    Offset,
-    Search,
     maybe_time,
     time_of,
 )
@@ -31,16 +29,13 @@ from evitals.service.schemas import (
 PAGE = 1000
 COLUMNS = FleetRow.__struct_fields__
 
-Sort = Annotated[SortKey, Parameter(description="Column to sort by; unknown values come last")]
-Needle = Annotated[
-    Search,
-    Parameter(description="Part of a vehicle id", examples=[Example(value="bmw")]),
-]
+Sort = Annotated[SortKey, QueryParameter(description="Column; unknown values come last")]
+Descending = Annotated[bool, QueryParameter(description="Highest first")]
 Statuses = Annotated[
     list[Status] | None,
-    Parameter(description="Only these", examples=[Example(value=["Monitor"])]),
+    QueryParameter(description="Only these", examples=[Example(value=["Monitor"])]),
 ]
-Group = Annotated[Search, Parameter(description="Only this group")]
+Group = Annotated[str, QueryParameter(max_length=64, description="Only this group")]
 
 
 @get(
@@ -54,8 +49,8 @@ Group = Annotated[Search, Parameter(description="Only this group")]
 def fleet(
     request: Call,
     sort: Sort = "risk_score",
-    descending: bool = True,
-    search: Needle = "",
+    descending: Descending = True,
+    search: Search = "",
     status: Statuses = None,
     group: Group = "",
     offset: Offset = 0,
@@ -91,8 +86,8 @@ def fleet(
 def export_csv(
     request: Call,
     sort: Sort = "risk_score",
-    descending: bool = True,
-    search: Needle = "",
+    descending: Descending = True,
+    search: Search = "",
     status: Statuses = None,
     group: Group = "",
 ) -> Stream:

@@ -7,14 +7,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from litestar import Response, post
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
-from msgspec import Meta
+from litestar.params import QueryParameter
 
-from evitals.battery import Identifier
 from evitals.errors import InputError
 from evitals.service.report import IngestReport
 from evitals.service.routes import documented as doc
 from evitals.service.routes.context import Call, require_media_type, service_of
+from evitals.service.routes.queries import Start, VehicleQuery, parse_time
 
 CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
@@ -31,34 +30,26 @@ NDJSON_EXAMPLE = """{"time_s":0,"soc":0.9,"voltage_v":392.1,"current_a":0.0,"tem
 {"time_s":2,"soc":0.9,"voltage_v":390.6,"current_a":-16.4,"temperature_degc":21}
 """
 
-VehicleQuery = Annotated[
-    Identifier | None,
-    Parameter(
-        description="Whose recording it is, where the body does not say",
-        examples=[Example(value="van-7")],
-    ),
-]
-Start = Annotated[
-    datetime | None,
-    Parameter(
-        description="Event time of the first sample, where the body does not say",
-        examples=[Example(value="2025-11-10T08:00:00Z")],
-    ),
-]
 Zone = Annotated[
-    Annotated[str, Meta(max_length=64)] | None,
-    Parameter(
+    str | None,
+    QueryParameter(
+        max_length=64,
         description="IANA time zone of stamps without one",
         examples=[Example(value="Europe/Berlin")],
     ),
 ]
 SourceName = Annotated[
-    Annotated[str, Meta(max_length=64)] | None,
-    Parameter(description="Source to read it as; left out, it is detected"),
+    str | None,
+    QueryParameter(max_length=64, description="Source to read it as; left out, it is detected"),
 ]
 Name = Annotated[
-    Annotated[str, Meta(min_length=1, max_length=200)] | None,
-    Parameter(description="File name to remember", examples=[Example(value="monday.csv")]),
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=200,
+        description="File name to remember",
+        examples=[Example(value="monday.csv")],
+    ),
 ]
 
 
@@ -103,7 +94,7 @@ async def trips(
         name=name,
         media_type=media_type,
         vehicle_id=vehicle_id,
-        start=zoned(start, tz),
+        start=zoned(parse_time("start", start), tz),
         tz=tz,
         source=source,
     )

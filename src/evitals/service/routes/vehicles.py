@@ -2,16 +2,12 @@
 
 import asyncio
 import math
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import get, put
-from litestar.openapi.spec import Example
-from litestar.params import Parameter
-from msgspec import Meta
 
-from evitals.battery import Identifier, Vehicle, builtin, dump_vehicle
+from evitals.battery import Vehicle, builtin, dump_vehicle
 from evitals.errors import InputError
 from evitals.estimators.assessor import Assessor
 from evitals.fleet.records import PredictionRecord, VehicleRecord
@@ -27,13 +23,19 @@ from evitals.service.routes.context import (
     service_of,
 )
 from evitals.service.routes.fleet import row_of
+from evitals.service.routes.queries import (
+    Limit,
+    Offset,
+    Search,
+    Since,
+    Until,
+    VehicleId,
+    parse_instant,
+)
 from evitals.service.schemas import (
     EvidencePoint,
-    Limit,
     Model,
-    Offset,
     PutReply,
-    Search,
     TrendPoint,
     TrendReply,
     VehicleReply,
@@ -46,25 +48,6 @@ from evitals.service.vehicles import put_vehicle as describe_vehicle
 
 MAX_DESCRIPTION_BYTES = 65_536
 MAX_POINTS = 10_000
-
-VehicleId = Annotated[
-    Identifier,
-    Parameter(description="A vehicle's id", examples=[Example(value="van-7")]),
-]
-Since = Annotated[
-    Annotated[datetime, Meta(tz=True)] | None,
-    Parameter(
-        description="Event time from, ISO 8601 with offset",
-        examples=[Example(value="2020-01-01T00:00:00Z")],
-    ),
-]
-Until = Annotated[
-    Annotated[datetime, Meta(tz=True)] | None,
-    Parameter(
-        description="Event time up to and including, ISO 8601 with offset",
-        examples=[Example(value="2035-01-01T00:00:00Z")],
-    ),
-]
 
 
 def description_example() -> dict[str, Any]:
@@ -141,8 +124,9 @@ def trend(
     """Answers of all its batteries; evidence, with refusals, of the battery it carries now."""
     service = service_of(request)
     record = _known(service, vehicle_id)
-    since_s = None if since is None else math.ceil(since.timestamp())
-    until_s = None if until is None else math.floor(until.timestamp())
+    first, last = parse_instant("since", since), parse_instant("until", until)
+    since_s = None if first is None else math.ceil(first.timestamp())
+    until_s = None if last is None else math.floor(last.timestamp())
     answers = service.store.trend(vehicle_id, since_s, until_s, MAX_POINTS)
     evidence = evidence_of(service, vehicle_id)
     return TrendReply(
@@ -152,8 +136,8 @@ def trend(
         evidence=[
             point
             for point in evidence
-            if (since is None or point.event_time >= since)
-            and (until is None or point.event_time <= until)
+            if (first is None or point.event_time >= first)
+            and (last is None or point.event_time <= last)
         ],
     )
 
