@@ -55,7 +55,8 @@ Matrix = NDArray[np.float64]
 class ResistanceFilter:
     """Slowly varying resistance of one battery: ``reset / step / estimate / state / restore``.
 
-    Steps must come in event order. A chemistry without tables is answered "unknown" for ever.
+    Steps must come in event order; ``min_evidence`` trips are needed before it answers. A chemistry
+    without tables is answered "unknown" for ever.
     """
 
     def __init__(self, battery: Battery, min_evidence: int = MIN_EVIDENCE) -> None:
@@ -75,6 +76,7 @@ class ResistanceFilter:
         self._cov: Matrix = np.diag([BASE_SIGMA**2, 0.0, HEAT_SIGMA**2])
         self._count = 0
         self._last_s: float | None = None
+        self._first: list[list[float]] = []
 
     @property
     def evidence_count(self) -> int:
@@ -107,13 +109,27 @@ class ResistanceFilter:
         ratio = math.log(resistance_ohm / table)
         if abs(ratio) > MAX_LOG_RATIO:
             return "implausible_resistance"
-        if self._last_s is not None and self._count:
-            self._cov[1, 1] += WALK_SIGMA**2 * (event_s - self._last_s) / MONTH_S
-        self._last_s = event_s
         sigma = sigma_ohm if sigma_ohm > 0.0 else 0.0
-        self._update(ratio, _heat(temperature_degc), TRIP_SIGMA**2 + (sigma / resistance_ohm) ** 2)
+        noise = TRIP_SIGMA**2 + (sigma / resistance_ohm) ** 2
         self._count += 1
+        if self._count <= self._min_evidence:
+            self._first.append([ratio, _heat(temperature_degc), noise])
+            if self._count == self._min_evidence:
+                self._begin()
+        else:
+            assert self._last_s is not None
+            self._cov[1, 1] += WALK_SIGMA**2 * (event_s - self._last_s) / MONTH_S
+            self._update(ratio, _heat(temperature_degc), noise)
+        self._last_s = event_s
         return ""
+
+    def _begin(self) -> None:
+        """Fold the first evidence, nearest to its median first: an outlier among it meets a filter
+        that already knows better."""
+        middle = float(np.median([one[0] for one in self._first]))
+        for ratio, heat, noise in sorted(self._first, key=lambda one: abs(one[0] - middle)):
+            self._update(ratio, heat, noise)
+        self._first = []
 
     def _refusal(
         self, resistance: float, soc: float, temperature: float, steps: float, sigma: float
@@ -173,6 +189,7 @@ class ResistanceFilter:
             "cov": self._cov.tolist(),
             "count": self._count,
             "last_s": self._last_s,
+            "first": [list(one) for one in self._first],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -180,8 +197,10 @@ class ResistanceFilter:
         try:
             mean, cov = np.array(state["mean"], float), np.array(state["cov"], float)
             count, last = int(state["count"]), state["last_s"]
+            first = [[float(x) for x in one] for one in state["first"]]
             good = mean.shape == (3,) and cov.shape == (3, 3) and count >= 0
             good = good and bool(np.isfinite(mean).all() and np.isfinite(cov).all())
+            good = good and all(len(one) == 3 for one in first)
             last_s = None if last is None else float(last)
         except (KeyError, TypeError, ValueError):
             good = False
@@ -190,6 +209,7 @@ class ResistanceFilter:
                 "state", state, "is not a resistance filter's", "replay the battery's trips"
             )
         self._mean, self._cov, self._count, self._last_s = mean, cov, count, last_s
+        self._first = first
 
 
 def _heat(temperature_degc: float) -> float:
