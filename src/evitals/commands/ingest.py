@@ -41,8 +41,9 @@ def ingest(
 ) -> None:
     """Read FILES, store their trips and answer what they say about the batteries.
 
-    The files stay where they are. Trips that are known already change nothing. Exit code 1 where
-    a file could not be read or waits for its vehicle's description.
+    The files stay where they are; of one whose vehicle nobody has described a copy is held and
+    read when it is. Trips that are known already change nothing. Exit code 1 where a file could
+    not be read or is held.
     """
     from evitals.service.opened import opened
     from evitals.settings import Settings
@@ -78,16 +79,19 @@ def ingest_files(
 
     reports: list[FileReport] = []
     vehicles: dict[str, VehicleReport] = {}
-    group: list[Received] = []
+    group: list[tuple[Path, Received]] = []
     steps: Iterable[Path] = progress(files, len(files), "ingest")
     for number, path in enumerate(steps, start=1):
         got = _receive(pipeline, path, options)
         if isinstance(got, FileReport):
             reports.append(got)
         else:
-            group.append(got)
+            group.append((path, got))
         if group and (len(group) == TOGETHER or number == len(files)):
-            brought = pipeline.commit(group)
+            brought = pipeline.commit([received for _, received in group])
+            for (held, _), file in zip(group, brought.files, strict=True):
+                if file.state == "held":
+                    pipeline.hold(held, held.name, file, options)
             group = []
             reports += brought.files
             vehicles |= {v.vehicle_id: v for v in brought.vehicles}

@@ -109,18 +109,15 @@ def show(vehicle_id: str, home: Path | None, as_json: bool) -> None:
         latest = store.latest(vehicle_id)
     finally:
         store.close()
-    document = {"vehicle": vehicle, "history": history, "latest": latest}
     if as_json:
-        print_json(document)
+        print_json({"vehicle": vehicle, "history": history, "latest": latest})
         return
-    import msgspec
-
-    click.echo(msgspec.toml.encode(_without_none(msgspec.to_builtins(vehicle))).decode().rstrip())
-    click.echo(f"# described {len(history)} times")
+    print_json(vehicle)
+    click.echo(f"described {len(history)} times")
     if latest:
         answer = latest.prediction
         soh = "unknown" if answer.soh is None else f"{answer.soh:.3f}"
-        click.echo(f"# SoH {soh}, status {answer.status}, {answer.evidence_count} evidence")
+        click.echo(f"SoH {soh}, status {answer.status}, {answer.evidence_count} evidence")
 
 
 def _changed(fields: dict[str, Any], changes: dict[str, str]) -> Any:
@@ -148,10 +145,3 @@ def _row(
     pack = f"{battery.get('series', 1)}s{battery.get('parallel', 1)}p {battery['chemistry']}"
     capacity = battery["reference_capacity_ah"]
     return [vehicle_id, battery_id, description.get("name", ""), pack, capacity, origin]
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null."""
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    return value

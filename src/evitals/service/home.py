@@ -15,6 +15,7 @@ Moves are renames inside one file system; nothing is ever overwritten.
 import fcntl
 import json
 import os
+import shutil
 import stat
 import threading
 from datetime import UTC, datetime
@@ -110,12 +111,15 @@ class Home:
         options = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
         return {key: str(value) for key, value in options.items() if value is not None}
 
-    def keep(self, data: bytes, name: str) -> Path:
-        """Write bytes that came without a file, as a claimed file called ``name``."""
+    def keep(self, data: Path | bytes, name: str) -> Path:
+        """Write a copy of a file, or of bytes that came without one, as a claimed file."""
         target = self.claimed / uuid4().hex / safe_name(name)
         target.parent.mkdir()
         part = target.parent / PART
-        part.write_bytes(data)
+        if isinstance(data, Path):
+            shutil.copyfile(data, part)
+        else:
+            part.write_bytes(data)
         part.rename(target)
         return target
 

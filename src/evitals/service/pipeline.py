@@ -8,7 +8,7 @@ different vehicles run in parallel and share commits.
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -117,9 +117,16 @@ class Pipeline:
         report = self.commit([received])
         if report.held:
             options = {"vehicle_id": vehicle_id, "source": source, "start": start, "tz": tz}
-            self.home.create()
-            self.home.to_held(self.home.keep(data, label), report.files[0].as_reason(options))
+            self.hold(data, label, report.files[0], options)
         return report
+
+    def hold(
+        self, data: Path | bytes, name: str, report: FileReport, options: Mapping[str, object]
+    ) -> None:
+        """Keep a copy of a file or message in ``held/``, once, until its vehicle is described."""
+        self.home.create()
+        if all(reason.get("digest") != report.digest for _, reason in self.home.held_files()):
+            self.home.to_held(self.home.keep(data, name), report.as_reason(options))
 
     def receive(
         self,
