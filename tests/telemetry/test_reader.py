@@ -205,3 +205,17 @@ def test_the_registry_refuses_a_name_twice() -> None:
     with pytest.raises(InputError, match="registered already"):
         registry.add(source)
     assert len(registry) == 1
+
+
+def test_a_start_is_the_stamp_of_the_first_sample_with_a_time() -> None:
+    text = "timestamp,time_s,current_a,voltage_v\n"
+    rows = "2026-01-01 00:00:00,,1,350\n2026-01-01 00:01:00,60,1,350\n,120,1,350\n"
+    (recording,) = read((text + rows).encode()).recordings
+    assert recording.start == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+    assert recording.table["time_s"].to_list() == [0.0, 60.0]
+
+
+def test_findings_of_a_file_with_parts_carry_no_row_of_the_file() -> None:
+    (first, second) = read(parts("a", "b") + b"b,11,x,350\n").recordings
+    for recording in (first, second):
+        assert [(f.code, f.count, f.rows) for f in recording.findings] == [("not_a_number", 1, ())]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -159,6 +159,8 @@ def _pieces(
             label, "0 rows", "holds no samples", "send samples too", reason="header_only"
         )
     groups = table.partition_by(keys, maintain_order=True) if keys else [table]
+    if len(groups) > 1:  # row numbers of the file mean nothing within a part
+        findings = [replace(f, rows=(), message=f"in the file: {f.message}") for f in findings]
     file_findings = tuple(findings)
     made = []
     for group in groups:
@@ -241,8 +243,9 @@ def _timed(
     start: datetime | None = None
     if "time_s" in table.columns:
         seconds = table["time_s"].to_numpy()
-        if stamps is not None and len(stamps):
-            start = _first(parse_stamps(stamps.head(1), zone))
+        first = int(np.argmax(np.abs(seconds) <= TIME_LIMIT_S))
+        if stamps is not None and stamps[first] is not None:
+            start = _first(parse_stamps(stamps[first : first + 1], zone))
     else:
         assert stamps is not None, "a source needs time_s or a stamp column"
         utc = parse_stamps(stamps, zone)
