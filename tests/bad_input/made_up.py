@@ -24,7 +24,9 @@ def drive(day: float = 0.0, *, minutes: int = 20, vehicle_id: str | None = None)
             "voltage_v": (96 * (3.4 + 0.7 * level) + 0.09 * current).round(1),
             "soc": level.round(3),
             "temperature_degc": np.full(len(time), 20.0),
-            "speed_mps": (14.0 + rng.normal(0.0, 1.0, len(time))).round(2),
+            "speed_mps": (14.0 - 6.0 * np.sin(time / 13.0) + rng.normal(0.0, 0.3, len(time))).round(
+                2
+            ),
         }
     )
     if vehicle_id is not None:
