@@ -20,6 +20,12 @@ SCORING_SEED = 20_260_001
 TUNING_SEEDS = (3, 7, 11)
 
 
+def progress(done: int) -> None:
+    """Say now and then how many vehicles are scored."""
+    if done % 50 == 0:
+        print(f"{done} vehicles", file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """Score both fleets, print and store; 1 where a coverage misses its target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -40,6 +46,7 @@ def main() -> int:
             seed=given.seed,
             rests=rests,
             workers=given.workers,
+            progress=progress,
         )
         report[name] = scored | {"seconds": round(time.perf_counter() - began, 1)}
         print(name, json.dumps(report[name], indent=2), flush=True)
