@@ -46,12 +46,12 @@ def _shared() -> None:
         sa.Column("id", NUMBER, nullable=False),
         sa.Column("vehicle", NUMBER, nullable=False),
         sa.Column("battery_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("vehicle", "battery_id"),
         sa.ForeignKeyConstraint(
             ["vehicle"],
             ["vehicles.id"],
         ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("vehicle", "battery_id"),
     )
     op.create_table(
         "models",
