@@ -48,7 +48,7 @@ def demo(vehicles: int, seed: int, speedup: float, port: int, home: Path) -> Non
     run.check_host(settings.host)
     port = run.free_port(settings.host, settings.port)
     settings = Settings.load(home=home, port=port)
-    _clear(home)
+    _clear(home, show.MARKER)
     fleet = show.fleet(vehicles, seed, HISTORY_DAYS, LEAD_DAYS, TRIPS_PER_DAY)
     steps = progress(show.history(fleet, settings), total=vehicles, label="Simulating the past")
     trips = sum(steps)
@@ -69,10 +69,9 @@ def demo(vehicles: int, seed: int, speedup: float, port: int, home: Path) -> Non
             feeder.join()
 
 
-def _clear(home: Path) -> None:
+def _clear(home: Path, marker: str) -> None:
     """Remove an earlier demo, and only that."""
-    marker = home / "truth.parquet"
-    if marker.exists():
+    if (home / marker).exists():
         shutil.rmtree(home)
     elif home.exists() and any(home.iterdir()):
         raise click.ClickException(f"{home} exists and holds no demo: give another --home")

@@ -11,6 +11,9 @@ from evitals.settings import Settings
 from evitals.twin.fleet import DAY_S, Fleet
 from evitals.twin.live import stream, write_trip, write_truth
 
+MARKER = ".demo"
+"""Lies in the home of a demo, so that only a demo is ever replaced by a demo."""
+
 
 def fleet(vehicles: int, seed: int, days: int, lead_days: int, trips_per_day: float) -> Fleet:
     """A fleet whose history of ``days`` ended ``lead_days`` ago, at midnight UTC."""
@@ -22,7 +25,7 @@ def fleet(vehicles: int, seed: int, days: int, lead_days: int, trips_per_day: fl
 def history(fleet: Fleet, settings: Settings) -> Iterator[int]:
     """Describe and ingest the past of every vehicle; yields trips per vehicle as they are done."""
     with opened(settings, "evitals demo") as pipeline, TemporaryDirectory() as scratch:
-        write_truth(fleet, settings.home / "truth.parquet")
+        (settings.home / MARKER).touch()
         for i in range(fleet.vehicles):
             put_vehicle(pipeline.store, fleet.vehicle(i), pipeline)
             paths = [write_trip(trip, Path(scratch)) for trip in fleet.trips(i)]
@@ -30,6 +33,7 @@ def history(fleet: Fleet, settings: Settings) -> Iterator[int]:
             for path in paths:
                 path.unlink()
             yield len(paths)
+        write_truth(fleet, settings.home / "truth.parquet")
 
 
 def feed(fleet: Fleet, home: Path, speedup: float) -> None:
