@@ -51,7 +51,7 @@ def test_the_fit_finds_the_circuit_that_made_the_data() -> None:
 def test_a_static_fit_cannot_follow_what_a_circuit_does() -> None:
     tests = [made_up(10.0, 1), made_up(25.0, 2)]
     start = np.asarray(chemistry("NMC").ocv(fitting.SOC_GRID))
-    static = fit(tests, start, NMC, grid=((),))
+    static = fit(tests, start, NMC, grid=((),), stay_ocv=0.0)
     assert static.resistance_ohm_ah.shape[0] == 1
     table = from_table(fitting._table(NMC, tests, static))
     assert (
@@ -102,7 +102,7 @@ def test_decimated_current_is_replaced_by_the_counters_mean(public_data: Path) -
 
 @pytest.mark.data
 def test_the_shipped_tables_follow_drives_they_never_saw(public_data: Path) -> None:
-    for name, all_mv, warm_mv in (("NMC", 22.0, 12.0), ("NCA", 34.0, 25.0)):
+    for name, all_mv, warm_mv in (("NMC", 24.0, 8.0), ("NCA", 38.0, 22.0)):
         campaign = CAMPAIGNS[name]
         judges = list(drive_tests(campaign, public_data, campaign.validation_profiles))
         found = voltage_rmse_mv(chemistry(name), judges)

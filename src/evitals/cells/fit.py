@@ -51,7 +51,12 @@ BEND_SOC = 0.005
 """Weight of a resistance's second difference over SoC, against a mean weighted row of 1."""
 STEP_TEMPERATURE = 0.001
 """Weight of the difference in shape between neighbouring temperatures."""
+CHARGE_SHARE = 0.3
+"""Share of the C/20 charge branch in the OCV: a rest in the field mostly follows a discharge."""
 BEND_OCV = 0.005
+STAY_OCV = 0.003
+"""Weight of each OCV knot's distance from the C/20 curve, in units of 10 mV. Drives discharge
+steadily, so a free OCV swallows the slow branch and ends 20 mV below where the cell rests."""
 RIDGE = 1e-5
 
 
@@ -154,7 +159,7 @@ def _design(rows: _Rows, taus: Taus, stride: int) -> Array:
     return np.hstack([rows.ocv, direct, *slow])[::stride]
 
 
-def _penalty(scale: Array) -> Array:
+def _penalty(scale: Array, stay_ocv: float) -> Array:
     """Rows that ask for smooth tables; ``scale`` (1 + branches, T) turns resistances relative."""
     socs, ocvs = len(SOC_KNOTS), len(OCV_KNOTS)
     branches, temperatures = scale.shape
@@ -167,6 +172,8 @@ def _penalty(scale: Array) -> Array:
             row[column] = np.sqrt(weight) * value
         rows.append(row)
 
+    for k in range(ocvs):
+        add(stay_ocv, {k: 100.0})
     for k in range(1, ocvs - 1):
         left, right = OCV_KNOTS[k] - OCV_KNOTS[k - 1], OCV_KNOTS[k + 1] - OCV_KNOTS[k]
         ratio = 2.0 / (left + right)
@@ -222,10 +229,13 @@ def _scale(gram: Array, moment: Array, temperatures: int) -> Array:
     return np.asarray(np.maximum(mean, 0.1 * np.maximum(mean.mean(axis=1, keepdims=True), 1e-3)))
 
 
-def _solve(gram: Array, moment: Array, square: float, temperatures: int) -> tuple[Array, float]:
+def _solve(
+    normal: tuple[Array, Array, float], temperatures: int, stay_ocv: float
+) -> tuple[Array, float]:
+    gram, moment, square = normal
     scale = _scale(gram, moment, temperatures)
     ocvs, socs = len(OCV_KNOTS), len(SOC_KNOTS)
-    penalty = _penalty(scale)
+    penalty = _penalty(scale, stay_ocv)
     pull = np.zeros(len(moment))
     pull[ocvs:] = RIDGE / np.repeat(scale.ravel(), socs)
     full = gram + penalty.T @ penalty + 1e-9 * np.eye(len(moment))
@@ -243,23 +253,27 @@ def fit(
     campaign: Campaign,
     grid: Sequence[Taus] = tuple(product(FAST_TAUS_S, SLOW_TAUS_S)),
     lag_weight: float = LAG_WEIGHT,
+    stay_ocv: float = STAY_OCV,
 ) -> Fitted:
     """The tables that explain ``tests`` best, deterministically. ``ocv0``: V on SOC_GRID (S,).
 
     ``grid``: the time constants to choose from, s; ``((),)`` fits a static OCV and R0.
-    ``lag_weight``: how much voltage changes over LAG_ROWS count beside the levels.
+    ``lag_weight``: how much voltage changes over LAG_ROWS count beside the levels. ``stay_ocv``:
+    what an OCV knot pays for leaving ``ocv0``.
     """
     temperatures = np.array(sorted({test.ambient_degc for test in tests}))
     rows = [_rows(test, campaign, ocv0, temperatures) for test in tests]
     noise = dict.fromkeys(temperatures.tolist(), 0.02)
     solved = {
-        taus: _solve(*_normal(rows, taus, noise, lag_weight, GRID_STRIDE), len(temperatures))
+        taus: _solve(
+            _normal(rows, taus, noise, lag_weight, GRID_STRIDE), len(temperatures), stay_ocv
+        )
         for taus in grid
     }
     taus = min(solved, key=lambda key: solved[key][1])
     found = solved[taus][0]
     noise = _noise(rows, taus, found)
-    found, loss = _solve(*_normal(rows, taus, noise, lag_weight, 1), len(temperatures))
+    found, loss = _solve(_normal(rows, taus, noise, lag_weight, 1), len(temperatures), stay_ocv)
     ocvs = len(OCV_KNOTS)
     ocv = ocv0 + _dense(SOC_GRID, OCV_KNOTS) @ found[:ocvs]
     # An OCV that does not rise cannot be inverted: 0.2 mV a percent is far below what is measured.
@@ -281,8 +295,11 @@ def build(campaign: Campaign, data: Path) -> dict[str, Any]:
     """The JSON form of a chemistry's tables, fitted and validated on ``data``."""
     tests = list(drive_tests(campaign, data, campaign.fit_profiles))
     down, up = ocv_branches(other_test(campaign, data, campaign.ocv_test))
-    table = _table(campaign, tests, fit(tests, (down + up) / 2.0, campaign))
-    static = _table(campaign, tests, fit(tests, (down + up) / 2.0, campaign, ((),), lag_weight=0.0))
+    start = CHARGE_SHARE * up + (1.0 - CHARGE_SHARE) * down
+    table = _table(campaign, tests, fit(tests, start, campaign))
+    # The baseline's OCV may go wherever it does best: it needs no rest voltage.
+    loose = fit(tests, start, campaign, ((),), lag_weight=0.0, stay_ocv=0.0)
+    static = _table(campaign, tests, loose)
     table["ocv_hysteresis_v"] = np.round((up - down) / 2.0, 4).tolist()
     judges = list(drive_tests(campaign, data, campaign.validation_profiles))
     table["validation"] = {
