@@ -11,9 +11,10 @@ import pytest
 from evitals.battery import Battery, Limits, Sensors
 from evitals.estimators.answer import Segment
 from evitals.estimators.assessor import Assessor
-from evitals.estimators.capacity import RestChain, bms_soc
+from evitals.estimators.capacity import bms_soc
 from evitals.estimators.health import HealthFilter
 from evitals.estimators.resistance import ResistanceFilter
+from evitals.estimators.rests import RestChain
 from evitals.estimators.risk import RiskRule
 from evitals.features import INDEX, Stream, extract
 from evitals.settings import Settings

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from evitals.estimators import capacity
-from evitals.estimators.capacity import REASONS, RestChain, bms_soc
+from evitals.estimators.capacity import REASONS, bms_soc
+from evitals.estimators.rests import TABLE_NODES, RestChain
 
 from .made_up import drive, drive_columns, outing, pack, rest, segment
 
@@ -135,7 +136,7 @@ def test_two_rests_give_the_capacity_that_the_bms_does_not_know():
     assert made.evidence.method == "ocv"
     assert made.evidence.refused == ""
     assert made.evidence.capacity_ah == pytest.approx(50.0, rel=0.02)
-    assert len(made.table) == len(capacity.TABLE_NODES)
+    assert len(made.table) == len(TABLE_NODES)
     assert made.evidence.sigma_ah > 50.0 * made.sigma
     assert made.offset_per_a < 0.0  # a drive: charge is negative, a positive offset shrinks it
 

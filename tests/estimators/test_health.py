@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError
 from evitals.estimators.answer import Evidence
-from evitals.estimators.capacity import TABLE_NODES, Measurement
+from evitals.estimators.capacity import Measurement
 from evitals.estimators.health import HealthFilter
 from evitals.estimators.mixture import distribution, quantile
+from evitals.estimators.rests import TABLE_NODES
 from evitals.settings import Settings
 
 from .made_up import DAY, pack

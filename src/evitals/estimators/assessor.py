@@ -17,12 +17,13 @@ import numpy as np
 from evitals.battery import Battery
 from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError, UnsupportedChemistry
-from evitals.estimators import capacity, health, power, resistance, risk
+from evitals.estimators import capacity, health, power, resistance, rests, risk
 from evitals.estimators.answer import Answer, Method, PowerLimit, Segment
-from evitals.estimators.capacity import Measurement, RestChain, bms_soc
+from evitals.estimators.capacity import Measurement, bms_soc
 from evitals.estimators.estimate import Estimate
 from evitals.estimators.health import METHODS, HealthFilter
 from evitals.estimators.resistance import ResistanceFilter
+from evitals.estimators.rests import RestChain
 from evitals.estimators.risk import RiskRule, risk_score
 from evitals.features import FEATURES, INDEX
 from evitals.settings import Settings
@@ -229,7 +230,7 @@ def model_digest(battery: Battery, settings: Settings) -> str:
         "rules": {name: getattr(settings, name) for name in _RULES},
         "priors": {
             module.__name__: _constants(module)
-            for module in (capacity, health, power, resistance, risk)
+            for module in (capacity, rests, health, power, resistance, risk)
         },
         "features": [[f.name, f.unit, f.form, f.definition] for f in FEATURES],
         "tables": tables,

@@ -27,9 +27,10 @@ from evitals.battery import Battery
 from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError, UnsupportedChemistry
 from evitals.estimators.answer import Method
-from evitals.estimators.capacity import TABLE_NODES, Measurement, table_covariance
+from evitals.estimators.capacity import Measurement
 from evitals.estimators.estimate import Estimate, unknown
 from evitals.estimators.mixture import quantile
+from evitals.estimators.rests import TABLE_NODES, table_covariance
 from evitals.settings import Settings
 
 PRIOR_SIGMA = 0.4
