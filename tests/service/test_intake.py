@@ -141,6 +141,18 @@ def test_a_held_file_keeps_what_was_said_with_it(home: Home) -> None:
     assert not list(home.claimed.iterdir())
 
 
+def test_a_file_that_may_not_be_read_is_quarantined(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(intake.pipeline, "ingest_path", forbidden)
+    [file] = intake.take(claimed(intake.home, "a.csv", b"x")).files
+    assert (file.state, file.reason) == ("quarantined", "forbidden")
+    assert (intake.home.quarantine / "a.csv").read_bytes() == b"x"
+
+
 def test_release_takes_only_what_waited_for_that_vehicle(intake: Intake) -> None:
     home = intake.home
     for name, owner in (("a.csv", "one"), ("b.csv", "two"), ("one_c.csv", None), ("d.csv", None)):

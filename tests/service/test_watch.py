@@ -239,6 +239,21 @@ def test_a_fault_of_our_own_loses_no_file(
     assert record.reason == "internal_error"
 
 
+def test_what_is_claimed_at_the_stop_is_taken_up_at_the_next_start(pipeline: Pipeline) -> None:
+    for day in range(12):
+        (pipeline.home.incoming / f"{ID}_{day}.csv").write_bytes(csv(drive(day, minutes=6)))
+    for _ in range(2):
+        watch = Watch(pipeline, pipeline.settings)
+        watch.start()
+        until(lambda: not any(pipeline.home.incoming.iterdir()))
+        watch.stop()
+    watch.start()
+    until(lambda: len(archived(pipeline)) == 12)
+    watch.stop()
+    assert trips(pipeline) == 12
+    assert not list(pipeline.home.claimed.iterdir())
+
+
 def test_from_drop_to_commit_is_quick(pipeline: Pipeline, watch: Watch) -> None:
     took = []
     for day in range(20):

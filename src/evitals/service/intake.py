@@ -5,6 +5,7 @@ its trips known.
 """
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class Intake:
             report = self._read(path, options)
         except InputError as error:
             return self._quarantine(path, error)
+        except PermissionError as error:
+            return self._quarantine(path, _forbidden(path, error))
         file = report.files[0]
         if report.held:
             self.home.to_held(path, file.as_reason(options))
@@ -104,14 +107,22 @@ class Intake:
 
     def _quarantine(self, path: Path, error: InputError) -> IngestReport:
         name = shown_name(path.name)
-        regular = is_regular(path)
-        size = path.lstat().st_size
-        if regular and size <= self.pipeline.settings.max_file_bytes:
-            file = FileInfo.of_path(path, name)
-        else:
-            file = FileInfo.unread(name, size)
+        file = FileInfo.unread(name, path.lstat().st_size)
+        if is_regular(path) and file.size_bytes <= self.pipeline.settings.max_file_bytes:
+            with suppress(OSError):
+                file = FileInfo.of_path(path, name)
         report: FileReport = refused_report(file, error, moved=True)
         self.pipeline.remember(report)
         self.home.to_quarantine(path, report.as_reason())
         log.warning("%s: quarantined, %s: %s", name, report.reason, report.message)
         return IngestReport(files=(report,))
+
+
+def _forbidden(path: Path, error: OSError) -> UnreadableFile:
+    return UnreadableFile(
+        shown_name(path.name),
+        error.strerror,
+        "was the answer when it was opened",
+        "let the service's user read it, then put it into incoming/ again",
+        reason="forbidden",
+    )

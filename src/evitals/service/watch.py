@@ -71,13 +71,14 @@ class Watch:
             thread.start()
 
     def stop(self) -> None:
-        """Finish the files being read, then let go of the home."""
+        """Finish the files being read, then let go of the home. Claimed files that nobody has
+        begun stay claimed; the next start takes them up."""
         self._stop.set()
         self._seen.put(None)
         for thread in self._threads:
             thread.join()
         if self._workers is not None:
-            self._workers.shutdown(wait=True)
+            self._workers.shutdown(wait=True, cancel_futures=True)
         self._workers = None
         self._threads = []
         self.home.disown()
@@ -89,6 +90,14 @@ class Watch:
 
     def _listen(self) -> None:
         """Names that changed, as the operating system reports them."""
+        while not self._stop.is_set():
+            try:
+                self._hear()
+            except (OSError, RuntimeError) as error:
+                log.error("incoming/ cannot be watched, only scanned: %s", error)
+                self._stop.wait(self.settings.watch_rescan_s)
+
+    def _hear(self) -> None:
         for changes in watchfiles.watch(
             self.home.incoming,
             watch_filter=None,
@@ -125,8 +134,11 @@ class Watch:
                 self._note(changed, pending)
 
     def _scan(self) -> list[str]:
-        with os.scandir(self.home.incoming) as entries:
-            return [entry.name for entry in entries]
+        try:
+            return [path.name for path in self.home.incoming.iterdir()]
+        except OSError as error:
+            log.error("incoming/ cannot be listed: %s", error)
+            return []
 
     def _note(self, name: str, pending: dict[str, tuple[Signature, float]]) -> None:
         """(Re)start the wait for a file that is new or has changed."""
@@ -165,10 +177,16 @@ class Watch:
                 log.warning("%s waits for the store: %s", path.name, error)
             except Exception as error:
                 log.exception("%s", path.name)
-                self.intake.give_up(path, error)
+                self._give_up(path, error)
                 return
             if self._stop.wait(RETRY_S):
                 return
+
+    def _give_up(self, path: Path, error: Exception) -> None:
+        try:
+            self.intake.give_up(path, error)
+        except Exception:
+            log.exception("%s stays claimed until the next start", path.name)
 
 
 def _signature(path: Path) -> Signature | None:
