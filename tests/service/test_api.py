@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 from evitals.errors import StoreBusy, StoreError
 from evitals.fleet.records import Batch
 from evitals.service.app import create_app
+from evitals.service.routes.context import KnownVehicles
 from evitals.service.routes.predict import REFERENCE_EXAMPLE
 from evitals.settings import Settings
 
@@ -206,6 +207,44 @@ def test_the_reply_waits_for_the_commit(client: Client, monkeypatch: pytest.Monk
     commit.set_result(None)
     thread.join(10)
     assert replies == [200]
+
+
+def test_a_changed_description_is_used_at_once(client: Client) -> None:
+    body = {k: v for k, v in STATED.items() if k != "reference_capacity_ah"}
+    assert client.post("/predict", json=body).json()["reference_capacity_ah"] == 2.0
+    limits = {
+        "cell_voltage_min_v": 2.5,
+        "cell_voltage_max_v": 4.2,
+        "discharge_current_a": 10,
+        "charge_current_a": 4,
+    }
+    for capacity in (2.4, 2.6):
+        battery = {"level": "cell", "chemistry": "NMC", "reference_capacity_ah": capacity}
+        described = client.put("/v1/vehicles/V001", json={"battery": battery | {"limits": limits}})
+        assert described.status_code == 200
+        reply = client.post("/predict", json=body).json()
+        assert reply["reference_capacity_ah"] == capacity
+        assert "chemistry_assumed" not in reply["reasons"]
+
+
+def test_known_vehicles_are_read_again_after_a_while(client: Client) -> None:
+    now = [0.0]
+    reads: list[str] = []
+    store = store_of(client)
+
+    class Counting:
+        def vehicle(self, vehicle_id: str) -> Any:
+            reads.append(vehicle_id)
+            return store.vehicle(vehicle_id)
+
+    known = KnownVehicles(Counting(), lambda: now[0])  # type: ignore[arg-type]
+    assert known.get("bmw-i3-60ah") == known.get("bmw-i3-60ah")
+    assert len(reads) == 1
+    now[0] = 6.0
+    known.get("bmw-i3-60ah")
+    known.forget("bmw-i3-60ah")
+    known.get("bmw-i3-60ah")
+    assert len(reads) == 3
 
 
 def test_batch_answers_each_row_and_commits_once(

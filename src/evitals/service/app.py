@@ -16,7 +16,7 @@ from evitals.service.metrics import Metrics
 from evitals.service.pipeline import Pipeline
 from evitals.service.predict import Predictor
 from evitals.service.routes import HANDLERS
-from evitals.service.routes.context import Service
+from evitals.service.routes.context import KnownVehicles, Service
 from evitals.service.watch import Watch
 from evitals.settings import Settings
 
@@ -80,5 +80,6 @@ def _start(settings: Settings, metrics: Metrics, stack: AsyncExitStack, watching
         pipeline=pipeline,
         predictor=predictor,
         feed=feed,
+        known=KnownVehicles(store),
         watch=folder,
     )

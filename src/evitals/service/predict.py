@@ -12,6 +12,7 @@ The 90 % interval adds in quadrature, as fractions of the value: the current's g
 import hashlib
 import math
 import time
+from array import array
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,24 +99,28 @@ class CapacityTest(Struct, frozen=True, kw_only=True):
 
 def rounded(request: PredictRequest) -> PredictRequest:
     """The request in float32, as it is stored, so that the row reproduces the answer."""
-    values = {
-        name: None if (value := getattr(request, name)) is None else float(np.float32(value))
-        for name in FEATURES
-    }
-    return msgspec.structs.replace(request, **values)
+    return _with_features(request, _features(request))
 
 
 def features_of(request: PredictRequest) -> bytes:
-    """``FEATURES`` as float32 bytes."""
-    values = [getattr(request, name) for name in FEATURES]
-    return np.array([math.nan if v is None else v for v in values], np.float32).tobytes()
+    """``FEATURES`` as float32 bytes in the machine's order."""
+    return _features(request).tobytes()
 
 
 def request_of(features: bytes, vehicle_id: str) -> PredictRequest:
     """The request of a stored test: the inverse of ``features_of``."""
-    values = np.frombuffer(features, np.float32).tolist()
-    known = {n: v for n, v in zip(FEATURES, values, strict=True) if not math.isnan(v)}
-    return PredictRequest(vehicle_id=vehicle_id, **known)
+    empty = PredictRequest(vehicle_id=vehicle_id, discharge_time_s=math.nan, avg_current=math.nan)
+    return _with_features(empty, array("f", features))
+
+
+def _features(request: PredictRequest) -> "array[float]":
+    values = [getattr(request, name) for name in FEATURES]
+    return array("f", [math.nan if v is None else v for v in values])
+
+
+def _with_features(request: PredictRequest, features: "array[float]") -> PredictRequest:
+    values = [None if math.isnan(v) else v for v in features]
+    return msgspec.structs.replace(request, **dict(zip(FEATURES, values, strict=True)))
 
 
 def digest_of(request: PredictRequest, event_time: str) -> str:
@@ -249,7 +254,7 @@ class Predictor:
         reasons = (*test.soh.reasons, *assumed, *power.reasons, *extra)
         prediction = PredictionRecord(
             vehicle_id=request.vehicle_id,
-            battery_id=record.battery_id if record else "1",
+            battery_id=carried.battery_id if (carried := record or vehicle) else "1",
             trip_digest=digest_of(request, stamp),
             event_s=event_s,
             scored_s=arrived_ns // 10**9,

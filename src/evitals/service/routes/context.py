@@ -1,23 +1,69 @@
 """What every endpoint works with: one ``Service`` per app."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
-from evitals.battery import Vehicle
+from evitals.battery import Vehicle, builtin
 from evitals.dashboard.feed import Feed
 from evitals.errors import InputError
 from evitals.fleet.records import Batch, VehicleRecord
 from evitals.fleet.store import Store
-from evitals.service.known import find_vehicle
 from evitals.service.metrics import Metrics
 from evitals.service.predict import Predictor
 from evitals.settings import Settings
 
 Call = Request[Any, Any, State]
+
+
+KNOWN_S = 5.0
+"""How long a description may be out of date that another process has changed, s."""
+KNOWN_MOST = 20_000
+Known = tuple[VehicleRecord | None, Vehicle | None]
+
+
+class KnownVehicles:
+    """Rows and descriptions read lately: a read of the store costs more than a prediction.
+
+    What this process changes is forgotten at once, what another does within ``KNOWN_S``.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._held: dict[str, tuple[float, Known]] = {}
+        self._changes = 0
+
+    def get(self, vehicle_id: str) -> Known:
+        """The vehicle's row, and its description from there, else built in."""
+        held = self._held.get(vehicle_id)
+        if held is not None and held[0] > self._clock():
+            return held[1]
+        changes = self._changes
+        known = self.read(vehicle_id)
+        if len(self._held) >= KNOWN_MOST:
+            self._held.clear()
+        if changes == self._changes:  # else it may have changed while it was read
+            self._held[vehicle_id] = self._clock() + KNOWN_S, known
+        return known
+
+    def read(self, vehicle_id: str) -> Known:
+        """As ``get``, from the store."""
+        record = self._store.vehicle(vehicle_id)
+        if record is None or record.description is None:
+            return record, builtin().get(vehicle_id)
+        return record, msgspec.convert(record.description, Vehicle)
+
+    def forget(self, vehicle_id: str) -> None:
+        """Read this vehicle anew next time."""
+        self._changes += 1
+        self._held.pop(vehicle_id, None)
 
 
 @dataclass(slots=True)
@@ -30,15 +76,14 @@ class Service:
     pipeline: Any
     predictor: Predictor
     feed: Feed
+    known: "KnownVehicles"
     watch: Any = None
-
-    def vehicle(self, vehicle_id: str) -> tuple[VehicleRecord | None, Vehicle | None]:
-        """A vehicle's row and its description (stored or built in), where there are any."""
-        return self.store.vehicle(vehicle_id), find_vehicle(self.store, vehicle_id)
 
     async def commit(self, batch: Batch) -> None:
         """Wait for the commit that holds the batch; a client that leaves does not undo it."""
         await asyncio.shield(asyncio.wrap_future(self.store.submit(batch)))
+        for vehicle in batch.vehicles:
+            self.known.forget(vehicle.vehicle_id)
 
 
 def service_of(request: Call) -> Service:

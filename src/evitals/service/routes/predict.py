@@ -137,7 +137,7 @@ async def predict_batch(request: Call) -> Response[Any]:
 
 def answer(service: Service, parsed: PredictRequest, ignored: tuple[str, ...]) -> Answered:
     """The answer to one request, not yet committed."""
-    record, vehicle = service.vehicle(parsed.vehicle_id)
+    record, vehicle = service.known.get(parsed.vehicle_id)
     return service.predictor.answer(parsed, ignored, record, vehicle)
 
 

@@ -105,7 +105,12 @@ async def put_vehicle(request: Call, vehicle_id: VehicleId) -> PutReply:
     require_media_type(request, "application/json")
     described = parse_description(await request.body(), vehicle_id)
     service = service_of(request)
-    reports = await asyncio.to_thread(describe_vehicle, service.store, described, service.pipeline)
+    try:
+        reports = await asyncio.to_thread(
+            describe_vehicle, service.store, described, service.pipeline
+        )
+    finally:
+        service.known.forget(vehicle_id)
     reply = _reply(_known(service, vehicle_id), service)
     return PutReply(vehicle=reply, released=[f for report in reports for f in report.files])
 
@@ -144,7 +149,7 @@ def trend(
 
 def evidence_of(service: Service, vehicle_id: str) -> list[EvidencePoint]:
     """What each stored trip of the present battery brought, recomputed from its features."""
-    _, described = service.vehicle(vehicle_id)
+    _, described = service.known.read(vehicle_id)
     if described is None:
         return []
     machine = Assessor(described.battery, service.settings)
@@ -179,7 +184,7 @@ def parse_description(body: bytes, vehicle_id: str) -> Vehicle:
 
 
 def _known(service: Service, vehicle_id: str) -> VehicleRecord:
-    record, described = service.vehicle(vehicle_id)
+    record, described = service.known.read(vehicle_id)
     if record is None and described is not None:
         return msgspec.structs.replace(vehicle_record(described), described_s=0)
     if record is None:
