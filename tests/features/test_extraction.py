@@ -111,8 +111,11 @@ def test_missing_stays_missing():
     columns = drive()
     bare = {"time_s": columns["time_s"], "current_a": columns["current_a"]}
     f = as_dict(extract(bare, PACK))
-    for name in ("soc_first", "soc_capacity_ah", "energy_in_wh", "voltage_mean_v", "distance_km",
-                 "temperature_mean_degc", "temperature_0", "last_voltage_v", "resistance_ohm"):  # fmt: skip
+    absent = (
+        "soc_first soc_capacity_ah energy_in_wh voltage_mean_v distance_km "
+        "temperature_mean_degc temperature_0 last_voltage_v resistance_ohm"
+    )
+    for name in absent.split():
         assert f[name] is None, name
     assert f["missing_soc"] == 1.0
     assert f["missing_current"] == 0.0

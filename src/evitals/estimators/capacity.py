@@ -37,6 +37,7 @@ SOC_FILTER = 0.002
 """RMS by which a BMS's SoC may wander about the counted charge beyond its resolution."""
 JUMP = 0.005
 REFUSING = (
+    "excluded",
     "wrong_level",
     "time_in_ms",
     "soc_in_percent",
@@ -63,6 +64,7 @@ REASONS: dict[str, str] = {
     "no_rest": "no rest long and calm enough before and after in one recording",
     "ocv_flat": "the OCV is too flat at these SoC to tell them apart",
     "unsupported_chemistry": "no OCV table for this chemistry",
+    "excluded": "its publisher says not to use it",
     "wrong_level": "cell data for a pack, or pack data for a cell",
     "time_in_ms": "the time stamps are milliseconds",
     "soc_in_percent": "SoC is in percent",
