@@ -112,6 +112,27 @@ def judge_pulses(data: Path) -> dict[str, Any]:
     return {key: score(group) for key, group in {**errors, "all": every}.items()}
 
 
+def judge_rests(data: Path) -> dict[str, float]:
+    """Tables' OCV minus the voltage after an hour's rest, LG HPPC at 25 and 0 degC, SoC > 20 %."""
+    campaign = CAMPAIGNS["NMC"]
+    errors: list[float] = []
+    for test_id in ("25C_549_HPPC", "0C_585_HPPC"):
+        test = other_test(campaign, data, test_id)
+        flowing = np.abs(test.current_a) > 0.01
+        last_flow = np.maximum.accumulate(np.where(flowing, test.time_s, -np.inf))
+        ends = np.flatnonzero(~flowing[:-1] & flowing[1:])
+        rested = (test.time_s[ends] - last_flow[ends] > 3000.0) & (test.soc[ends] > 0.2)
+        # A rest that ends in a pulse; the last one ends in a charge, its counter restarted.
+        before_pulse = np.isfinite(last_flow[ends]) & (test.current_a[ends + 1] < -2.0)
+        at = ends[rested & before_pulse]
+        errors += (1e3 * (chemistry("NMC").ocv(test.soc[at]) - test.voltage_v[at])).tolist()
+    return {
+        "rests": len(errors),
+        "mean_mv": round(float(np.mean(errors)), 1),
+        "rms_mv": round(float(np.sqrt(np.mean(np.square(errors)))), 1),
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Fit, judge, print and write."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -131,6 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
             "equals_shipped_tables": table == json.loads(shipped.read_text(encoding="utf-8")),
         }
     result["sop_10s_discharge_hppc"] = judge_pulses(given.data)
+    result["ocv_after_rest"] = judge_rests(given.data)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
