@@ -44,7 +44,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    before = path.read_bytes()
+    before = schema(f"sqlite:///{path}")
     with pytest.raises(StoreError, match=r"'9999' is newer .* install"):
         open_store(path)
-    assert path.read_bytes() == before
+    assert schema(f"sqlite:///{path}") == before
