@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from evitals.battery import Battery, Limits, Vehicle
 from evitals.errors import InputError
+from evitals.estimators.capacity_test import relative_error
 from evitals.fleet.records import VehicleRecord
 from evitals.service.predict import (
     KNOWN,
     Predictor,
     digest_of,
+    discharge_of,
     features_of,
     measure,
     parse_predict,
-    relative_error,
     request_of,
     rounded,
 )
@@ -71,7 +72,7 @@ def test_interval_is_the_stated_error_model() -> None:
     expected = math.sqrt(0.01**2 + ripple**2 + (0.5 / 80) ** 2)
     soh = measure(sent).soh
     assert soh.value is not None
-    assert relative_error(sent) == pytest.approx(expected)
+    assert relative_error(discharge_of(sent)) == pytest.approx(expected)
     assert soh.high == pytest.approx(soh.value * (1 + expected))
     assert soh.low == pytest.approx(soh.value * (1 - expected))
 
