@@ -161,42 +161,51 @@ def _direction(
 ) -> list[PowerLimit]:
     """Limits of one direction for rising horizons."""
     best, found = (math.inf, "voltage"), []
+    reach = _voltage_currents(cell, battery, direction) if allowed else []
     for count, horizon in enumerate(ordered, start=1):
         if not allowed:
             best = 0.0, "temperature"
         else:
             # A limit met earlier in the pulse stays: the smallest so far, in time.
-            best = min(best, _cell_power(cell, battery, direction, count, horizon, capacity_ah))
+            power = _cell_power(cell, battery, direction, reach[: count + 1], horizon, capacity_ah)
+            best = min(best, power)
         found.append(_clip(battery, direction, horizon, *best))
     return found
+
+
+def _voltage_currents(cell: _Cell, battery: Battery, direction: Direction) -> list[float]:
+    """Current that reaches the voltage limit at each instant, A of one cell."""
+    if direction == "discharge":
+        # Beyond half the open-circuit voltage more current is less power.
+        lifted = max(at.rest for at in cell.instants)
+        half = 0.5 * (cell.ocv(cell.soc) + max(lifted, 0.0))
+        bound = max(battery.limits.cell_voltage_min_v, half)
+    else:
+        bound = battery.limits.cell_voltage_max_v
+    return [cell.current_at(at, bound, direction) for at in cell.instants]
 
 
 def _cell_power(
     cell: _Cell,
     battery: Battery,
     direction: Direction,
-    count: int,
+    reach: Sequence[float],
     horizon: float,
     capacity_ah: float,
 ) -> tuple[float, str]:
-    """(W of one cell, binding limit) for the pulse over the first ``count`` horizons."""
+    """(W of one cell, binding limit) for the pulse over the instants that ``reach`` covers."""
     limits = battery.limits
-    instants = cell.instants[: count + 1]
     if direction == "discharge":
         most, room = limits.discharge_current_a, cell.soc - limits.soc_min
-        # Beyond half the open-circuit voltage more current is less power.
-        lifted = max(at.rest for at in instants)
-        bound = max(limits.cell_voltage_min_v, 0.5 * (cell.ocv(cell.soc) + max(lifted, 0.0)))
     else:
         most, room = limits.charge_current_a, limits.soc_max - cell.soc
-        bound = limits.cell_voltage_max_v
-    candidates = [
+    current, limit = min(
         (max(room, 0.0) * 3600.0 * capacity_ah / (horizon * battery.parallel), "soc"),
         (most / battery.parallel, "current"),
-        *((cell.current_at(at, bound, direction), "voltage") for at in instants),
-    ]
-    current, limit = min(candidates)
+        (min(reach), "voltage"),
+    )
     signed = -current if direction == "discharge" else current
+    instants = cell.instants[: len(reach)]
     return current * min(cell.voltage(at, signed) for at in instants), limit
 
 
