@@ -1,5 +1,6 @@
 """``evitals ingest``: files in, what they say about their batteries out."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -135,11 +136,12 @@ def _capacity(estimate: "Estimate") -> dict[str, Any]:
 def _print(report: "IngestReport") -> None:
     for file in report.files:
         _print_file(file)
-    print_table(
-        "Batteries",
-        ["vehicle", "capacity Ah", "SoH", "R growth", "power W", "risk", "status", "evidence"],
-        [_vehicle_row(vehicle) for vehicle in report.vehicles],
-    )
+    if report.vehicles:
+        print_table(
+            "Batteries",
+            ["vehicle", "capacity Ah", "SoH", "R growth", "power W", "risk", "status", "evidence"],
+            [_vehicle_row(vehicle) for vehicle in report.vehicles],
+        )
 
 
 def _print_file(file: "FileReport") -> None:
@@ -154,22 +156,42 @@ def _print_file(file: "FileReport") -> None:
 
 def _print_recording(recording: "RecordingReport") -> None:
     new = sum(trip.state == "new" for trip in recording.trips)
-    kinds = ", ".join(f"{t.kind} {t.duration_s / 60:.0f} min" for t in recording.trips)
     when = recording.start.isoformat(timespec="seconds") if recording.start else "undated"
     click.echo(
         f"  {recording.part or recording.name} [{recording.vehicle_id or 'no vehicle'}] {when} "
-        f"({recording.start_origin}): {kinds or recording.state}; {new} new"
+        f"({recording.start_origin}): {_kinds(recording) or recording.state}; {new} new"
     )
     for finding in recording.findings:
         if finding.severity != "info":
             click.echo(f"    {finding.severity} {finding.code}: {finding.message}")
-    for evidence in (e for trip in recording.trips for e in trip.evidence):
-        if evidence.refused:
-            click.echo(f"    {evidence.method}: refused, {evidence.refused}")
-        elif evidence.capacity_ah is not None:
-            click.echo(
-                f"    {evidence.method}: {evidence.capacity_ah:.1f} ± {evidence.sigma_ah:.1f} Ah"
-            )
+    for line in _evidence(recording):
+        click.echo(f"    {line}")
+
+
+def _kinds(recording: "RecordingReport") -> str:
+    """Its trips by kind: how many, how long in all."""
+    minutes: dict[str, list[float]] = {}
+    for trip in recording.trips:
+        minutes.setdefault(trip.kind, []).append(trip.duration_s / 60)
+    return ", ".join(
+        f"{kind}{f' x{len(each)}' if len(each) > 1 else ''} {sum(each):.0f} min"
+        for kind, each in minutes.items()
+    )
+
+
+def _evidence(recording: "RecordingReport") -> list[str]:
+    """What was accepted, each; what was refused, counted by its reason."""
+    brought = [evidence for trip in recording.trips for evidence in trip.evidence]
+    accepted = [
+        f"{e.method}: {e.capacity_ah:.1f} ± {e.sigma_ah or 0.0:.1f} Ah"
+        for e in brought
+        if not e.refused and e.capacity_ah is not None
+    ]
+    refused = Counter((e.method, e.refused) for e in brought if e.refused)
+    return accepted + [
+        f"{method}: refused, {reason}" + (f" x{count}" if count > 1 else "")
+        for (method, reason), count in refused.items()
+    ]
 
 
 def _vehicle_row(vehicle: "VehicleReport") -> list[Any]:
