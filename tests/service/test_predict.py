@@ -2,8 +2,11 @@
 
 import math
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -370,3 +373,40 @@ def test_chemistry_without_tables_has_no_sop() -> None:
     assert reply.health_score is None
     assert "unsupported_chemistry" in reply.reasons
     assert "chemistry_assumed" not in reply.reasons
+
+
+def nasa(public_data: Path, cells: list[str]) -> list[dict[str, Any]]:
+    table = pl.read_parquet(public_data / "nasa_pcoe" / "discharge_features.parquet")
+    names = [name for name in KNOWN if name in table.columns]
+    rows = table.filter(pl.col("cell").is_in(cells) & (pl.col("capacity") > 0))
+    return rows.select("cell", "capacity", *names).to_dicts()
+
+
+@pytest.mark.data
+def test_on_public_cells_it_equals_the_best_simple_baseline(public_data: Path) -> None:
+    """No model, mean current times time: 0.0114 Ah on four cells, of which three are visible."""
+    errors, covered = [], []
+    for row in nasa(public_data, ["B0005", "B0006", "B0007"]):
+        capacity = row.pop("capacity")
+        sent = msgspec.convert(
+            row | {"vehicle_id": row.pop("cell"), "dod": None, "reference_capacity_ah": 2.0},
+            PredictRequest,
+        )
+        test = measure(sent)
+        assert test.soh.low is not None
+        assert test.soh.high is not None
+        errors.append(abs(test.capacity_ah - capacity))
+        covered.append(test.soh.low <= capacity / 2.0 <= test.soh.high)
+    assert len(errors) > 450
+    assert sum(errors) / len(errors) < 0.0125
+    assert sum(covered) / len(covered) > 0.9
+
+
+@pytest.mark.data
+def test_a_dod_computed_from_the_reference_capacity_is_noticed(public_data: Path) -> None:
+    """The trap of the reference's own features: dod = charge / 2 Ah, so SoH would always be 1."""
+    for row in nasa(public_data, ["B0005"])[:20]:
+        sent = {name: value for name, value in row.items() if name in KNOWN}
+        test = measure(msgspec.convert(sent | {"vehicle_id": "B0005"}, PredictRequest))
+        assert test.soh.value == pytest.approx(1.0, abs=0.005)
+        assert "dod_matches_reference" in test.soh.reasons

@@ -48,6 +48,9 @@ COLD_DEGC = 10.0
 RIPPLE = 0.1
 """current_std_a over |current_a| above which a current is not constant."""
 DISAGREEMENT = 0.02
+CIRCULAR = 0.005
+"""A depth that close to charge moved over the reference capacity may have been computed from it
+(the reference's own training features are): then SoH is 1 by construction, and says nothing."""
 SERIOUS = frozenset(
     {
         "out_of_range",
@@ -110,8 +113,11 @@ def measure(test: Discharge, battery: Battery | None = None) -> CapacityTest:
         reasons.append("reference_capacity_assumed")
     if test.depth is None:
         reasons.append("full_discharge_assumed")
+    moved = abs(test.current_a) * test.duration_s / 3600.0
+    if test.depth is not None and abs(moved / reference - test.depth) < CIRCULAR * test.depth:
+        reasons.append("dod_matches_reference")
     depth = 1.0 if test.depth is None else test.depth
-    capacity = abs(test.current_a) * test.duration_s / 3600.0 / depth
+    capacity = moved / depth
     return CapacityTest(
         capacity_ah=capacity,
         reference_capacity_ah=reference,
@@ -163,6 +169,7 @@ def model_digest() -> str:
         "cold_degc": COLD_DEGC,
         "ripple": RIPPLE,
         "disagreement": DISAGREEMENT,
+        "circular": CIRCULAR,
         "serious": sorted(SERIOUS),
         "design_sigma": power.DESIGN_SIGMA,
         "tables": {name: _table_digest(name) for name in supported()},

@@ -5,6 +5,7 @@ and spawns none.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import signal
 import socket
@@ -75,7 +76,9 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     async with app.lifespan():
         up = asyncio.create_task(_announce(host, port, announce))
         try:
-            await server.serve()
+            # A request that outlives STOP_WITHIN_S is given up: nobody was told it was stored.
+            with contextlib.suppress(TimeoutError):
+                await server.serve()
         finally:
             up.cancel()
     if server.interrupt_children:
