@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from .conftest import Service, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 LIVE_S = 10.0
 """Generous, since test machines are slow: docs/page.md states what is measured on a calm one."""
