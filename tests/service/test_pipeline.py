@@ -287,6 +287,11 @@ def test_a_replaced_battery_starts_anew(pipeline: Pipeline) -> None:
     for day in range(4):
         pipeline.ingest_bytes(csv(drive(day)), f"{day}.csv", vehicle_id="van-7")
     put_vehicle(pipeline.store, van(battery_id="2"), pipeline)
+    blank = pipeline.store.latest("van-7")
+    assert blank is not None
+    assert (blank.prediction.battery_id, blank.prediction.soh) == ("2", None)
+    assert blank.prediction.status == "Unknown"
+    assert blank.prediction.reasons == ("battery_replaced",)
     new = drive(9, capacity_ah=60.0)
     report = pipeline.ingest_bytes(csv(new), "9.csv", vehicle_id="van-7")
     assert report.vehicles[0].battery_id == "2"

@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from evitals.battery import Vehicle
 from evitals.estimators import assessor
 from evitals.estimators.answer import Answer, Segment
@@ -131,6 +133,37 @@ def predict(trip: TripRecord, answer: Answer, model: ModelRecord) -> PredictionR
         evidence_count=answer.evidence_count,
         reasons=answer.reasons,
         model=model,
+    )
+
+
+def replaced(before: LatestRecord, vehicle: Vehicle) -> LatestRecord:
+    """What is known of a vehicle whose battery was replaced and has no dated trip yet: nothing.
+
+    It keeps the last trip's digest and event time, so that it is the newest answer."""
+    prediction = msgspec.structs.replace(
+        before.prediction,
+        battery_id=vehicle.battery_id,
+        scored_s=int(time.time()),
+        soh=None,
+        soh_low=None,
+        soh_high=None,
+        capacity_bms_ah=None,
+        capacity_ocv_ah=None,
+        resistance_growth=None,
+        reference_sop_w=None,
+        risk_score=None,
+        status="Unknown",
+        evidence_count=0,
+        reasons=("battery_replaced",),
+    )
+    return LatestRecord(
+        prediction=prediction,
+        rated_power_w=vehicle.battery.rated_power_w,
+        reference_capacity_ah=vehicle.battery.reference_capacity_ah,
+        group=vehicle.group,
+        soc=None,
+        temperature_degc=None,
+        live_sop=None,
     )
 
 

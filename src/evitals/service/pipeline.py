@@ -16,9 +16,9 @@ from pathlib import Path
 
 from evitals.battery import Vehicle
 from evitals.estimators.answer import Answer
-from evitals.fleet.records import Batch, FileRecord, TripRecord, VehicleRecord
+from evitals.fleet.records import Batch, FileRecord, LatestRecord, TripRecord, VehicleRecord
 from evitals.fleet.store import Store
-from evitals.service.fold import Folded, fold
+from evitals.service.fold import Folded, fold, replaced
 from evitals.service.home import Home, safe_name, shown_name
 from evitals.service.known import (
     battery_of,
@@ -196,12 +196,17 @@ class Pipeline:
         now = get_vehicle(self.store, vehicle_id)
         history = [r.battery_id for r in self.store.description_history(vehicle_id)]
         work = []
+        blank: tuple[LatestRecord, ...] = ()
         with self._locked([vehicle_id]):
             for battery_id in dict.fromkeys([*history, now.battery_id]):
                 vehicle = battery_of(self.store, now, battery_id)
                 folded = fold(self.store, vehicle, [], self.settings, replay=True)
                 work.append(_Work(vehicle, folded=folded))
-            self._submit(work, (), always=True)
+            before = self.store.latest(vehicle_id)
+            dated = {w.vehicle.battery_id for w in work if w.folded}
+            if before and now.battery_id not in {*dated, before.prediction.battery_id}:
+                blank = (replaced(before, now),)
+            self._submit(work, (), always=True, latest=blank)
         return [vehicle_report(w.vehicle, w.folded, 0) for w in work]
 
     def remember(self, report: FileReport) -> None:
@@ -209,7 +214,12 @@ class Pipeline:
         self.store.submit(Batch(files=self._file_records([report]))).result()
 
     def _submit(
-        self, work: Sequence[_Work], reports: Sequence[FileReport], *, always: bool = False
+        self,
+        work: Sequence[_Work],
+        reports: Sequence[FileReport],
+        *,
+        always: bool = False,
+        latest: tuple[LatestRecord, ...] = (),
     ) -> None:
         """One batch for all; nothing is written where nothing is new."""
         changed = [w for w in work if w.new or always]
@@ -223,9 +233,8 @@ class Pipeline:
             vehicles=tuple(self._undescribed(w.vehicle for w in work)),
             trips=tuple(trip for w in changed for trip in w.new),
             predictions=tuple(p for f in folds for p in f.predictions),
-            latest=tuple(
-                f.latest for f in folds if f.last.battery_id == current[f.last.vehicle_id]
-            ),
+            latest=latest
+            + tuple(f.latest for f in folds if f.last.battery_id == current[f.last.vehicle_id]),
             states=tuple(f.state for f in folds),
         )
         if batch != Batch():
