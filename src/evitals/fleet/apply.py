@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select
 
 from evitals.errors import InputError, StoreError
 from evitals.fleet.codec import (
@@ -18,7 +18,7 @@ from evitals.fleet.codec import (
     scale,
     unpack_answer,
 )
-from evitals.fleet.names import Names, new_id
+from evitals.fleet.names import Names
 from evitals.fleet.records import (
     Batch,
     BatteryState,
@@ -28,6 +28,7 @@ from evitals.fleet.records import (
     TripRecord,
     VehicleRecord,
 )
+from evitals.fleet.statement import Statement
 from evitals.fleet.tables import (
     DIGEST_PREFIX,
     daily,
@@ -66,6 +67,7 @@ _DAY = (
 _FIND_DAY = select(daily.c.day).where(
     daily.c.battery == bindparam("number"), daily.c.day == bindparam("on")
 )
+_HORIZON = select(func.max(horizon.c.pruned_before_s))
 Day = tuple[int, int]
 Found = tuple[int, int, int | None]
 """A trip's id, battery and event time."""
@@ -76,18 +78,37 @@ class Applier:
 
     def __init__(self, dialect: Any) -> None:
         self.names = Names(dialect)
-        insert = dialect.insert
-        self._put_file = _upsert(
-            insert(files),
+        self._dialect = dialect
+        # What got in stays in; a repeated file says nothing new.
+        self._put_file = self._upsert(
             files.c.digest,
-            # What got in stays in; a repeated file says nothing new.
             where=lambda new: and_(files.c.state != "stored", new.state != "duplicate"),
         )
-        self._put_prediction = _upsert(insert(predictions), predictions.c.trip)
-        self._put_latest = _upsert(insert(latest), latest.c.vehicle)
-        self._put_state = _upsert(insert(states), states.c.battery)
-        self._put_day = _upsert(insert(daily), daily.c.battery, daily.c.day)
-        self._add_trip, self._add_description = insert(trips), insert(descriptions)
+        self._put_prediction = self._upsert(predictions.c.trip)
+        self._put_latest = self._upsert(latest.c.vehicle)
+        self._put_state = self._upsert(states.c.battery)
+        self._put_day = self._upsert(daily.c.battery, daily.c.day)
+        self._add_trip = Statement(
+            dialect.core,
+            dialect.insert(trips).returning(trips.c.id),
+            *(column.name for column in trips.c if column.name != "id"),
+        )
+        queries = (_FIND_TRIP, _FIND_LATEST, _FIND_DAY, _DAY, _HORIZON)
+        self._find_trip, self._find_latest, self._find_day, self._day, self._horizon = (
+            Statement(dialect.core, query) for query in queries
+        )
+
+    def _upsert(self, *keys: Any, where: Any = None) -> Statement:
+        """INSERT ... ON CONFLICT (keys) DO UPDATE with all other columns."""
+        insert = self._dialect.insert(keys[0].table)
+        names = {key.name for key in keys}
+        given = [c.name for c in insert.table.c if c.name != "id"]
+        changed = {name: insert.excluded[name] for name in given if name not in names}
+        condition = where(insert.excluded) if where else None
+        statement = insert.on_conflict_do_update(
+            index_elements=list(keys), set_=changed, where=condition
+        )
+        return Statement(self._dialect.core, statement, *given)
 
     def apply(self, connection: Connection, batch: Batch) -> list[LatestRecord]:
         """Write a batch; returns the newest answers it changed, as they will be read.
@@ -114,8 +135,8 @@ class Applier:
 
     def _file(self, connection: Connection, record: FileRecord) -> None:
         row = msgspec.structs.asdict(record)
-        connection.execute(
-            self._put_file, row | {"digest": digest_bytes("files.digest", record.digest)}
+        self._put_file.run(
+            connection, row | {"digest": digest_bytes("files.digest", record.digest)}
         )
 
     def _vehicle(self, connection: Connection, record: VehicleRecord) -> None:
@@ -133,11 +154,11 @@ class Applier:
             "described_s": record.described_s,
         }
         connection.execute(vehicles.update().where(vehicles.c.id == number).values(row))
-        connection.execute(self._add_description, row | {"vehicle": number})
+        connection.execute(insert(descriptions).values(row | {"vehicle": number}))
 
     def _trip(self, connection: Connection, trip: TripRecord, numbers: dict[str, Found]) -> None:
         digest = digest_bytes("trips.digest", trip.digest)
-        if trip.digest in numbers or find_trip(connection, digest):
+        if trip.digest in numbers or self._find(connection, digest):
             return
         names = self.names
         battery = names.battery(connection, trip.vehicle_id, trip.battery_id)
@@ -158,18 +179,23 @@ class Applier:
             "digest": digest,
             "detail": pack_detail(detail),
         }
-        added = connection.execute(self._add_trip, row)
-        numbers[trip.digest] = (new_id(added), battery, trip.event_s)
+        (number,) = self._add_trip.one(connection, row)
+        numbers[trip.digest] = (number, battery, trip.event_s)
+
+    def _find(self, connection: Connection, digest: bytes) -> Found | None:
+        asked = {"prefix": digest[:DIGEST_PREFIX], "digest": digest}
+        found: Found | None = self._find_trip.one(connection, asked)
+        return found
 
     def _prediction(
         self, connection: Connection, record: PredictionRecord, numbers: dict[str, Found]
     ) -> Day | None:
         """Write an answer; returns the (battery, day) whose rollup it changes."""
         battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
-        found = numbers.get(record.trip_digest) or find_trip(
+        found = numbers.get(record.trip_digest) or self._find(
             connection, digest_bytes("trip_digest", record.trip_digest)
         )
-        if found is None or tuple(found[1:]) != (battery, record.event_s):
+        if found is None or found[1:] != (battery, record.event_s):
             raise StoreError(
                 f"prediction: battery {record.vehicle_id!r}/{record.battery_id!r} has no trip "
                 f"{record.trip_digest} at event time {record.event_s}; "
@@ -182,22 +208,21 @@ class Applier:
             ),
             self.names.text(connection, join(record.reasons)),
         )
-        connection.execute(self._put_prediction, {"trip": found[0], "answer": answer})
+        self._put_prediction.run(connection, {"trip": found[0], "answer": answer})
         return None if record.event_s is None else (battery, record.event_s // DAY_S)
 
     def _days(self, connection: Connection, days: Iterable[Day]) -> None:
         """Recompute the rollup of the days that changed from all their answers."""
-        pruned_s = connection.execute(select(func.max(horizon.c.pruned_before_s))).scalar()
+        (pruned_s,) = self._horizon.one(connection, {})
         for battery, day in sorted(days):
             start = day * DAY_S
-            summed = connection.execute(_FIND_DAY, {"number": battery, "on": day}).scalar()
+            summed = self._find_day.one(connection, {"number": battery, "on": day})
             if summed is not None and pruned_s is not None and start < pruned_s:
                 # Its answers are deleted in part: what was summed up with them stays.
                 continue
-            rows = connection.execute(
-                _DAY, {"number": battery, "since": start, "until": start + DAY_S}
-            )
-            answers = [unpack_answer(row.answer, row.event_s)[0] for row in rows]
+            bounds = {"number": battery, "since": start, "until": start + DAY_S}
+            rows = self._day.run(connection, bounds)
+            answers = [unpack_answer(answer, event_s)[0] for event_s, answer in rows]
             sohs = [a["soh"] for a in answers if a["soh"] is not None]
             risks = [a["risk_score"] for a in answers if a["risk_score"] is not None]
             row = {
@@ -208,7 +233,7 @@ class Applier:
                 "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
                 "risk_last": scale("risk_last", risks[-1]) if risks else None,
             }
-            connection.execute(self._put_day, row)
+            self._put_day.run(connection, row)
 
     def _state(self, connection: Connection, record: BatteryState) -> None:
         row = {
@@ -218,14 +243,14 @@ class Applier:
             "model_digest": record.model_digest,
             "state": encode_json(record.state),
         }
-        connection.execute(self._put_state, row)
+        self._put_state.run(connection, row)
 
     def _latest(self, connection: Connection, record: LatestRecord) -> LatestRecord | None:
         answer = rounded(record.prediction)
         record = msgspec.structs.replace(record, prediction=answer)
         number = self.names.vehicle(connection, answer.vehicle_id, answer.battery_id)
-        before = connection.execute(_FIND_LATEST, {"number": number}).one_or_none()
-        if before and _stale(answer, before.scored_s, before.event_s):
+        before = self._find_latest.one(connection, {"number": number})
+        if before and _stale(answer, *before):
             return None
         status = STATUSES.index(answer.status)
         row = {
@@ -241,14 +266,8 @@ class Applier:
             "scored_s": answer.scored_s,
             "record": pack_latest(record),
         }
-        connection.execute(self._put_latest, row)
+        self._put_latest.run(connection, row)
         return record
-
-
-def find_trip(connection: Connection, digest: bytes) -> Any:
-    """The stored trip's id, battery and event_s, or None."""
-    found = {"prefix": digest[:DIGEST_PREFIX], "digest": digest}
-    return connection.execute(_FIND_TRIP, found).one_or_none()
 
 
 def centi(name: str, value: float | None) -> int | None:
@@ -275,11 +294,3 @@ def _stale(new: PredictionRecord, scored_s: int, event_s: int | None) -> bool:
     new_event = -1 if new.event_s is None else new.event_s
     old_event = -1 if event_s is None else event_s
     return new_event <= old_event and (new.scored_s, new_event) < (scored_s, old_event)
-
-
-def _upsert(insert: Any, *keys: Any, where: Any = None) -> Any:
-    """INSERT ... ON CONFLICT (keys) DO UPDATE with all other columns."""
-    names = {key.name for key in keys} | {"id"}
-    changed = {c.name: insert.excluded[c.name] for c in insert.table.c if c.name not in names}
-    condition = where(insert.excluded) if where else None
-    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed, where=condition)

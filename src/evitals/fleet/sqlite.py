@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.sqlite import Insert, dialect, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from evitals.errors import StoreError
@@ -30,6 +30,10 @@ _REMEDIES = (
 
 class SqliteDialect:
     """One SQLite file: WAL, synchronous FULL, a writer connection and read-only ones."""
+
+    driver_error = sqlite3.Error
+    core = dialect()
+    """What Core statements are compiled for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

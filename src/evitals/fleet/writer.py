@@ -125,7 +125,7 @@ class Writer:
     def _explain(self, error: Exception) -> Exception:
         if isinstance(error, EvitalsError):
             return error
-        if not isinstance(error, SQLAlchemyError):
+        if not isinstance(error, (SQLAlchemyError, self._dialect.driver_error)):
             log.exception("the writer met an unexpected error")
         explained: StoreError = self._dialect.error(error)
         explained.__cause__ = error
