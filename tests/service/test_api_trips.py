@@ -110,6 +110,21 @@ def test_evidence_is_shown_with_its_refusals(client: Client) -> None:
     assert {point["event_time"][:10] for point in later} == {"2025-11-11"}
 
 
+def test_evidence_follows_the_description(client: Client) -> None:
+    describe(client)
+    send(client, encoded(drive(), CSV), vehicle_id="van-7", start=START)
+
+    def refused() -> set[str]:
+        evidence = client.get("/v1/vehicles/van-7/trend").json()["evidence"]
+        return {point["refused"] for point in evidence if point["method"] == "bms_soc"}
+
+    assert refused() == refused() == {""}
+    other = description_example()
+    other["battery"]["reference_capacity_ah"] = 20.0
+    client.put("/v1/vehicles/van-7", json=other)
+    assert refused() == {"implausible_capacity"}
+
+
 def test_an_unknown_vehicle_is_held_and_released_by_its_description(client: Client) -> None:
     reply = send(client, encoded(drive(), CSV), vehicle_id="van-9", start=START)
     assert reply.status_code == 202

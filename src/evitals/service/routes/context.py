@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from evitals.fleet.records import Batch, VehicleRecord
 from evitals.fleet.store import Store
 from evitals.service.metrics import Metrics
 from evitals.service.predict import Predictor
+from evitals.service.schemas import EvidencePoint
 from evitals.settings import Settings
 
 Call = Request[Any, Any, State]
@@ -78,6 +79,8 @@ class Service:
     feed: Feed
     known: "KnownVehicles"
     watch: Any = None
+    evidence: dict[str, tuple[int, list[EvidencePoint]]] = field(default_factory=dict)
+    """What ``/trend`` computed last, by vehicle: a version and the points."""
 
     async def commit(self, batch: Batch) -> None:
         """Wait for the commit that holds the batch; a client that leaves does not undo it."""

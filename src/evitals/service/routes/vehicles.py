@@ -48,6 +48,7 @@ from evitals.service.vehicles import put_vehicle as describe_vehicle
 
 MAX_DESCRIPTION_BYTES = 65_536
 MAX_POINTS = 10_000
+EVIDENCE_MOST = 64
 
 
 def description_example() -> dict[str, Any]:
@@ -148,19 +149,30 @@ def trend(
 
 
 def evidence_of(service: Service, vehicle_id: str) -> list[EvidencePoint]:
-    """What each stored trip of the present battery brought, recomputed from its features."""
+    """What each stored trip of the present battery brought, recomputed from its features.
+
+    The last ``EVIDENCE_MOST`` vehicles asked for are kept until a trip or description changes.
+    """
     _, described = service.known.read(vehicle_id)
     if described is None:
         return []
+    stored = service.store.trips(vehicle_id, described.battery_id)
+    trips = [trip for trip in stored if trip.event_s is not None and trip.kind != "test"]
+    version = hash((described.battery, tuple(trip.digest for trip in trips)))
+    kept = service.evidence.get(vehicle_id)
+    if kept is not None and kept[0] == version:
+        return kept[1]
     machine = Assessor(described.battery, service.settings)
     machine.reset()
-    trips = service.store.trips(vehicle_id, described.battery_id)
-    return [
+    points = [
         evidence_point(evidence)
         for trip in trips
-        if trip.event_s is not None and trip.kind != "test"
         for evidence in machine.step(segment(trip)).evidence
     ]
+    if len(service.evidence) >= EVIDENCE_MOST:
+        service.evidence.clear()
+    service.evidence[vehicle_id] = version, points
+    return points
 
 
 def parse_description(body: bytes, vehicle_id: str) -> Vehicle:
