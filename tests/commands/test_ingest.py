@@ -101,13 +101,26 @@ def test_files_stay_where_they_are(tmp_path: Path) -> None:
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"\x00\xff" * 300)
-    result = run("ingest", bad, trip(tmp_path), "--vehicle", ID, "--json", "--home", tmp_path / "h")
+    good = trip(tmp_path)
+    result = run("ingest", good, bad, "--vehicle", ID, "--json", "--home", tmp_path / "h")
     assert result.exit_code == 1
     reply = document(result)
-    assert [f["state"] for f in reply["files"]] == ["refused", "stored"]
-    assert reply["files"][0]["reason"]
+    assert [f["state"] for f in reply["files"]] == ["stored", "refused"]
+    assert reply["files"][1]["reason"]
     assert bad.exists()
     assert reply["vehicles"][0]["new_trips"] == 1
+
+
+def test_groups_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evitals.commands.ingest.TOGETHER", 2)
+    files = [
+        trip(tmp_path, f"{day}.csv", timestamp=f"2024-05-0{day}T08:00:00Z") for day in range(1, 6)
+    ]
+    result = run("ingest", *files, "--vehicle", ID, "--json", "--home", tmp_path / "home")
+    reply = document(result)
+    assert [f["name"] for f in reply["files"]] == [f.name for f in files]
+    assert reply["vehicles"][0]["new_trips"] == 5
+    assert reply["vehicles"][0]["evidence_count"] == 5
 
 
 def test_an_unknown_vehicle_is_held_and_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import settings as checking
 from hypothesis import strategies as st
 
 from evitals.battery import describe
@@ -48,6 +49,7 @@ def claimed(home: Home, name: str, data: bytes) -> Path:
     return found
 
 
+@checking(deadline=None)
 @given(st.text(max_size=400))
 def test_a_safe_name_is_one_plain_name(name: str) -> None:
     safe = safe_name(name)
@@ -59,12 +61,14 @@ def test_a_safe_name_is_one_plain_name(name: str) -> None:
     assert safe_name(safe) == safe
 
 
+@checking(deadline=None)
 @given(st.binary(min_size=1, max_size=60))
 def test_a_shown_name_is_text_that_json_takes(name: bytes) -> None:
     shown = shown_name(os.fsdecode(name))
     assert msgspec.json.decode(msgspec.json.encode(shown)) == shown
 
 
+@checking(deadline=None)
 @given(st.lists(st.sampled_from(["a.csv", "a.2.csv", "b", "b.2", "c.tar.gz"]), max_size=12))
 def test_placing_keeps_every_file(names: list[str]) -> None:
     with TemporaryDirectory() as folder:
@@ -116,14 +120,16 @@ def test_recovery_finds_what_was_claimed_and_sweeps_the_rest(home: Home) -> None
     (home.claimed / "half").mkdir()
     (home.claimed / "half" / ".part").write_bytes(b"half")
     (home.quarantine / f"gone.csv{REASON}").write_text("{}")
-    (home.held / ".0123").write_text("{")
+    (home.held / f".{'0' * 32}").write_text("{")
+    (home.held / ".gitkeep").write_text("")
+    (home.quarantine / "folder").mkdir()
     (home.held / "without_reason.csv").write_bytes(b"y")
     found = home.recover()
     assert sorted(p.name for p in found) == ["a.csv", "without_reason.csv"]
     assert path in found
     assert {p.parent for p in home.claimed.rglob("*.csv")} == {p.parent for p in found}
-    assert not list(home.quarantine.iterdir())
-    assert not list(home.held.iterdir())
+    assert [p.name for p in home.quarantine.iterdir()] == ["folder"]
+    assert [p.name for p in home.held.iterdir()] == [".gitkeep"]
     assert sorted(home.recover()) == sorted(found)
 
 

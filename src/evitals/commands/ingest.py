@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from evitals.service.received import Received
     from evitals.service.report import FileReport, IngestReport, RecordingReport, VehicleReport
 
-TOGETHER = 200
-"""How many files share one commit, and so one replay where they come late."""
+TOGETHER, LARGE = 200, 256 * 2**20
+"""How many files, or bytes, share one commit, and so one replay where they come late."""
 
 
 @click.command()
@@ -76,27 +76,39 @@ def ingest_files(
     pipeline: "Pipeline", files: Sequence[Path], options: dict[str, Any]
 ) -> "IngestReport":
     """Ingest files in groups; one that cannot be read does not stop the others."""
-    from evitals.service.report import FileReport, IngestReport, VehicleReport
+    from evitals.service.report import FileReport, IngestReport
 
-    reports: list[FileReport] = []
+    reports: dict[int, FileReport] = {}
     vehicles: dict[str, VehicleReport] = {}
-    group: list[tuple[Path, Received]] = []
+    group: dict[int, Received] = {}
     steps: Iterable[Path] = progress(files, len(files), "ingest")
-    for number, path in enumerate(steps, start=1):
+    for place, path in enumerate(steps):
         got = _receive(pipeline, path, options)
         if isinstance(got, FileReport):
-            reports.append(got)
+            reports[place] = got
         else:
-            group.append((path, got))
-        if group and (len(group) == TOGETHER or number == len(files)):
-            brought = pipeline.commit([received for _, received in group])
-            for (held, _), file in zip(group, brought.files, strict=True):
-                if file.state == "held":
-                    pipeline.hold(held, held.name, file, options)
-            group = []
-            reports += brought.files
-            vehicles |= {v.vehicle_id: v for v in brought.vehicles}
-    return IngestReport(files=tuple(reports), vehicles=tuple(vehicles.values()))
+            group[place] = got
+        full = len(group) == TOGETHER or sum(g.file.size_bytes for g in group.values()) > LARGE
+        if group and (full or place == len(files) - 1):
+            brought = pipeline.commit(list(group.values()))
+            reports |= dict(zip(group, brought.files, strict=True))
+            _add_up(vehicles, brought.vehicles)
+            group = {}
+    for place, report in reports.items():
+        if report.state == "held":
+            pipeline.hold(files[place], files[place].name, report, options)
+    in_order = tuple(reports[place] for place in range(len(files)))
+    return IngestReport(files=in_order, vehicles=tuple(vehicles.values()))
+
+
+def _add_up(vehicles: "dict[str, VehicleReport]", brought: "Iterable[VehicleReport]") -> None:
+    """Keep the newest report of each vehicle, with the trips of all groups."""
+    from msgspec.structs import replace
+
+    for report in brought:
+        before = vehicles.get(report.vehicle_id)
+        count = report.new_trips + (before.new_trips if before else 0)
+        vehicles[report.vehicle_id] = replace(report, new_trips=count)
 
 
 def as_document(report: "IngestReport") -> dict[str, Any]:

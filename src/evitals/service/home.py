@@ -15,6 +15,7 @@ Moves are renames inside one file system; nothing is ever overwritten.
 import fcntl
 import json
 import os
+import re
 import shutil
 import stat
 import threading
@@ -28,6 +29,7 @@ from evitals.errors import StoreError
 REASON = ".reason.json"
 OPTIONS = ".options.json"
 PART = ".part"
+HALF_REASON = re.compile(r"\.[0-9a-f]{32}")
 NAME_BYTES = 200
 """Longest file name kept as it is; room is left for a counter and ``REASON``."""
 
@@ -154,11 +156,11 @@ class Home:
             else:
                 self._drop(folder)
         for folder in (self.held, self.quarantine):
-            for path in sorted(folder.iterdir()):
+            for path in sorted(p for p in folder.iterdir() if not p.is_dir()):
                 subject = path.with_name(path.name.removesuffix(REASON))
-                if path.name.startswith(".") or not os.path.lexists(subject):
+                if HALF_REASON.fullmatch(path.name) or not os.path.lexists(subject):
                     path.unlink()
-                elif not path.name.endswith(REASON) and not reason_path(path).exists():
+                elif path == subject and path.name[0] != "." and not reason_path(path).exists():
                     found += filter(None, [self.claim(path)])
         return found
 
