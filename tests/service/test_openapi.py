@@ -10,6 +10,7 @@ import pytest
 from litestar.testing import TestClient
 
 from evitals.battery import builtin, dump_vehicle
+from evitals.estimators.capacity_test import SERIOUS
 from evitals.service.app import create_app
 from evitals.service.routes.vehicles import description_example
 from evitals.settings import Settings
@@ -136,6 +137,15 @@ def test_documented_endpoints_exist(schema: dict[str, Any]) -> None:
     known = {f"{method.upper()} {path}" for path, method, _ in operations(schema)}
     named = re.findall(r"^## `([A-Z]+ /\S*)`", text, re.MULTILINE)
     assert set(named) == known
+
+
+def test_every_reason_of_predict_is_documented() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    informing = {"full_discharge_assumed", "ignored_fields", "dod_matches_reference"}
+    of_power = {"rated_power_missing", "chemistry_assumed", "capacity_unknown"}
+    refusing = {"wrong_level", "no_current", "missing"}
+    for reason in SERIOUS | informing | of_power | refusing:
+        assert f"`{reason}`" in text, f"docs/api.md does not explain {reason}"
 
 
 def test_description_example_is_a_vehicle() -> None:
