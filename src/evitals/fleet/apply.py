@@ -1,6 +1,7 @@
 """Writes one batch inside the writer's transaction."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,9 +15,11 @@ from evitals.fleet.codec import (
     pack_answer,
     pack_detail,
     pack_latest,
+    pack_members,
     rounded,
     scale,
     unpack_answer,
+    unpack_members,
 )
 from evitals.fleet.names import Names
 from evitals.fleet.records import (
@@ -31,6 +34,7 @@ from evitals.fleet.records import (
 from evitals.fleet.statement import Statement
 from evitals.fleet.tables import (
     DIGEST_PREFIX,
+    UNDATED,
     daily,
     descriptions,
     digest_prefix,
@@ -54,21 +58,17 @@ _FIND_VEHICLE = select(vehicles).where(vehicles.c.id == bindparam("number"))
 _FIND_LATEST = select(latest.c.scored_s, latest.c.event_s).where(
     latest.c.vehicle == bindparam("number")
 )
-_DAY = (
-    select(trips.c.event_s, predictions.c.answer)
+_FIND_ANSWER = (
+    select(trips.c.event_s, trips.c.digest, predictions.c.answer)
     .join(predictions, predictions.c.trip == trips.c.id)
-    .where(
-        trips.c.battery == bindparam("number"),
-        trips.c.event_s >= bindparam("since"),
-        trips.c.event_s < bindparam("until"),
-    )
-    .order_by(trips.c.event_s, trips.c.digest)
+    .where(trips.c.id == bindparam("number"))
 )
-_FIND_DAY = select(daily.c.day).where(
+_FIND_DAY = select(daily).where(
     daily.c.battery == bindparam("number"), daily.c.day == bindparam("on")
 )
 _HORIZON = select(func.max(horizon.c.pruned_before_s))
 Day = tuple[int, int]
+_NEW_DAY = (0, 0, b"", 0, None, None, None)
 Found = tuple[int, int, int | None]
 """A trip's id, battery and event time."""
 
@@ -93,8 +93,8 @@ class Applier:
             dialect.insert(trips).returning(trips.c.id),
             *(column.name for column in trips.c if column.name != "id"),
         )
-        queries = (_FIND_TRIP, _FIND_LATEST, _FIND_DAY, _DAY, _HORIZON)
-        self._find_trip, self._find_latest, self._find_day, self._day, self._horizon = (
+        queries = (_FIND_TRIP, _FIND_LATEST, _FIND_DAY, _FIND_ANSWER, _HORIZON)
+        self._find_trip, self._find_latest, self._find_day, self._find_answer, self._horizon = (
             Statement(dialect.core, query) for query in queries
         )
 
@@ -121,13 +121,12 @@ class Applier:
         for vehicle in batch.vehicles:
             self._vehicle(connection, vehicle)
         numbers: dict[str, Found] = {}
+        days: defaultdict[Day, list[int]] = defaultdict(list)
         for trip in batch.trips:
-            self._trip(connection, trip, numbers)
-        days = {
-            day
-            for prediction in batch.predictions
-            if (day := self._prediction(connection, prediction, numbers))
-        }
+            if added := self._trip(connection, trip, numbers):
+                days[_day(*added)].append(added[0])
+        for prediction in batch.predictions:
+            days[_day(*self._prediction(connection, prediction, numbers))] += []
         self._days(connection, days)
         for state in batch.states:
             self._state(connection, state)
@@ -156,10 +155,13 @@ class Applier:
         connection.execute(vehicles.update().where(vehicles.c.id == number).values(row))
         connection.execute(insert(descriptions).values(row | {"vehicle": number}))
 
-    def _trip(self, connection: Connection, trip: TripRecord, numbers: dict[str, Found]) -> None:
+    def _trip(
+        self, connection: Connection, trip: TripRecord, numbers: dict[str, Found]
+    ) -> Found | None:
+        """Add a trip that is not there yet."""
         digest = digest_bytes("trips.digest", trip.digest)
         if trip.digest in numbers or self._find(connection, digest):
-            return
+            return None
         names = self.names
         battery = names.battery(connection, trip.vehicle_id, trip.battery_id)
         detail = TripDetail(
@@ -181,6 +183,7 @@ class Applier:
         }
         (number,) = self._add_trip.one(connection, row)
         numbers[trip.digest] = (number, battery, trip.event_s)
+        return numbers[trip.digest]
 
     def _find(self, connection: Connection, digest: bytes) -> Found | None:
         asked = {"prefix": digest[:DIGEST_PREFIX], "digest": digest}
@@ -189,8 +192,8 @@ class Applier:
 
     def _prediction(
         self, connection: Connection, record: PredictionRecord, numbers: dict[str, Found]
-    ) -> Day | None:
-        """Write an answer; returns the (battery, day) whose rollup it changes."""
+    ) -> Found:
+        """Write an answer; returns its trip."""
         battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
         found = numbers.get(record.trip_digest) or self._find(
             connection, digest_bytes("trip_digest", record.trip_digest)
@@ -209,31 +212,34 @@ class Applier:
             self.names.text(connection, join(record.reasons)),
         )
         self._put_prediction.run(connection, {"trip": found[0], "answer": answer})
-        return None if record.event_s is None else (battery, record.event_s // DAY_S)
+        return found
 
-    def _days(self, connection: Connection, days: Iterable[Day]) -> None:
-        """Recompute the rollup of the days that changed from all their answers."""
+    def _days(self, connection: Connection, days: Mapping[Day, list[int]]) -> None:
+        """Bring days up to date: new trips join, the rollup is taken from all their answers."""
         (pruned_s,) = self._horizon.one(connection, {})
-        for battery, day in sorted(days):
-            start = day * DAY_S
-            summed = self._find_day.one(connection, {"number": battery, "on": day})
-            if summed is not None and pruned_s is not None and start < pruned_s:
-                # Its answers are deleted in part: what was summed up with them stays.
-                continue
-            bounds = {"number": battery, "since": start, "until": start + DAY_S}
-            rows = self._day.run(connection, bounds)
-            answers = [unpack_answer(answer, event_s)[0] for event_s, answer in rows]
-            sohs = [a["soh"] for a in answers if a["soh"] is not None]
-            risks = [a["risk_score"] for a in answers if a["risk_score"] is not None]
-            row = {
-                "battery": battery,
-                "day": day,
-                "trips": len(answers),
-                "soh_mean": scale("soh_mean", sum(sohs) / len(sohs)) if sohs else None,
-                "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
-                "risk_last": scale("risk_last", risks[-1]) if risks else None,
-            }
+        for (battery, day), new in sorted(days.items()):
+            before = self._find_day.one(connection, {"number": battery, "on": day})
+            row = dict(zip(daily.c.keys(), before or _NEW_DAY, strict=True))
+            row |= {"battery": battery, "day": day}
+            row["members"] += pack_members(new)
+            # Of a day that is pruned in part, what was summed up then stays.
+            pruned = before and pruned_s is not None and day * DAY_S < pruned_s
+            if day != UNDATED and not pruned:
+                row |= self._rollup(connection, row["members"])
             self._put_day.run(connection, row)
+
+    def _rollup(self, connection: Connection, members: bytes) -> dict[str, Any]:
+        found = (self._find_answer.one(connection, {"number": n}) for n in unpack_members(members))
+        rows = sorted(row for row in found if row)
+        answers = [unpack_answer(answer, event_s)[0] for event_s, _, answer in rows]
+        sohs = [a["soh"] for a in answers if a["soh"] is not None]
+        risks = [a["risk_score"] for a in answers if a["risk_score"] is not None]
+        return {
+            "trips": len(answers),
+            "soh_mean": scale("soh_mean", sum(sohs) / len(sohs)) if sohs else None,
+            "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
+            "risk_last": scale("risk_last", risks[-1]) if risks else None,
+        }
 
     def _state(self, connection: Connection, record: BatteryState) -> None:
         row = {
@@ -268,6 +274,11 @@ class Applier:
         }
         self._put_latest.run(connection, row)
         return record
+
+
+def _day(_: int, battery: int, event_s: int | None) -> Day:
+    """The battery and day of a trip."""
+    return battery, UNDATED if event_s is None else event_s // DAY_S
 
 
 def centi(name: str, value: float | None) -> int | None:

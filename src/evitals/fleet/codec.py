@@ -9,7 +9,7 @@ back, so that writer, readers and listeners see one value.
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -28,6 +28,7 @@ _CAPACITY_LOW_AH, _CAPACITY_HIGH_AH, _CODES = 1e-2, 1e5, 65_534
 _LOG_STEP = math.log(_CAPACITY_HIGH_AH / _CAPACITY_LOW_AH) / _CODES
 _ESCAPE = 65_535
 _RISK_CENTRE = 4_000
+_PER_S = (1, 10)
 
 
 def varint(value: int) -> bytes:
@@ -238,16 +239,19 @@ def pack_detail(trip: TripDetail) -> bytes:
 
 
 def _duration(value: float) -> bytes:
-    """Tenths of a second where they say it exactly, else the float64: a replay must be exact."""
-    tenths = round(value * 10)
-    if tenths / 10 == value and tenths < 1 << 40:
-        return varint(tenths << 1)
-    return b"\x01" + struct.pack("<d", value)
+    """Seconds or tenths where they say it exactly, else the float64: a replay must be exact."""
+    for code, per_s in enumerate(_PER_S):
+        count = round(value * per_s)
+        if count / per_s == value and count < 1 << 40:
+            return varint(count << 2 | code)
+    return varint(len(_PER_S)) + struct.pack("<d", value)
 
 
 def _read_duration(cursor: Cursor) -> float:
     code = cursor.varint()
-    return float(struct.unpack("<d", cursor.take(8))[0]) if code & 1 else (code >> 1) / 10
+    if code == len(_PER_S):
+        return float(struct.unpack("<d", cursor.take(8))[0])
+    return (code >> 2) / _PER_S[code & 3]
 
 
 def unpack_detail(data: bytes) -> TripDetail:
@@ -265,6 +269,19 @@ def unpack_detail(data: bytes) -> TripDetail:
         duration_s=_read_duration(cursor),
         features=data[cursor.at :],
     )
+
+
+def pack_members(numbers: Iterable[int]) -> bytes:
+    """Row numbers one after the other: more are appended without reading the first ones."""
+    return b"".join(map(varint, numbers))
+
+
+def unpack_members(data: bytes) -> list[int]:
+    """What ``pack_members`` packed."""
+    cursor, found = Cursor(data), []
+    while cursor.at < len(data):
+        found.append(cursor.varint())
+    return found
 
 
 def digest_bytes(field: str, digest: str) -> bytes:

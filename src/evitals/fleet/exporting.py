@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, Table, select
 from evitals.fleet.codec import unpack_latest, unscale
 from evitals.fleet.queries import Models, Texts, prediction_record, trip_records
 from evitals.fleet.tables import (
+    UNDATED,
     batteries,
     daily,
     descriptions,
@@ -171,12 +172,13 @@ def _latest(connection: Connection) -> Rows:
 
 
 def _daily(connection: Connection) -> Rows:
-    for row in _stream(connection, _owned(daily).order_by(daily.c.battery, daily.c.day)):
+    query = _owned(daily).where(daily.c.day < UNDATED, daily.c.trips > 0)
+    for row in _stream(connection, query.order_by(daily.c.battery, daily.c.day)):
         scaled = {
             name: unscale(row._mapping[name]) for name in ("soh_mean", "soh_last", "risk_last")
         }
         fields = dict(row._mapping)
-        del fields["battery"]
+        del fields["battery"], fields["members"]
         yield fields | scaled
 
 

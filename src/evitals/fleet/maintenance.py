@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
+from evitals.fleet.apply import DAY_S
+from evitals.fleet.codec import pack_members, unpack_members
 from evitals.fleet.records import TableSize
-from evitals.fleet.tables import PARTS, horizon, metadata, predictions, trips
+from evitals.fleet.tables import PARTS, daily, horizon, metadata, predictions, trips
 
 
 def prune(connection: Connection, before_s: int) -> int:
@@ -18,10 +20,25 @@ def prune(connection: Connection, before_s: int) -> int:
     answers = connection.execute(delete(predictions).where(predictions.c.trip.in_(old))).rowcount
     deleted = connection.execute(delete(trips).where(trips.c.event_s < before_s)).rowcount
     pruned_s = connection.execute(select(func.max(horizon.c.pruned_before_s))).scalar()
+    _forget_members(connection, before_s)
     if deleted and (pruned_s is None or pruned_s < before_s):
         connection.execute(delete(horizon))
         connection.execute(insert(horizon).values(pruned_before_s=before_s))
     return int(answers + deleted)
+
+
+def _forget_members(connection: Connection, before_s: int) -> None:
+    """Take the deleted trips out of the days' lists."""
+    last = before_s // DAY_S
+    connection.execute(update(daily).where(daily.c.day < last).values(members=b""))
+    for row in connection.execute(select(daily).where(daily.c.day == last)).all():
+        numbers = unpack_members(row.members)
+        kept = set(connection.execute(select(trips.c.id).where(trips.c.id.in_(numbers))).scalars())
+        connection.execute(
+            update(daily)
+            .where(daily.c.battery == row.battery, daily.c.day == row.day)
+            .values(members=pack_members(n for n in numbers if n in kept))
+        )
 
 
 def sizes(connection: Connection, measured: Iterable[tuple[str, int]]) -> list[TableSize]:

@@ -1,18 +1,20 @@
 """What is read: each function answers from one committed state of the store."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, false, func, null, or_, select
 
-from evitals.fleet.apply import split
+from evitals.fleet.apply import DAY_S, split
 from evitals.fleet.codec import (
     STATUSES,
     digest_bytes,
     unpack_answer,
     unpack_detail,
     unpack_latest,
+    unpack_members,
     unscale,
 )
 from evitals.fleet.records import (
@@ -29,6 +31,7 @@ from evitals.fleet.records import (
 )
 from evitals.fleet.tables import (
     DIGEST_PREFIX,
+    UNDATED,
     batteries,
     daily,
     descriptions,
@@ -103,15 +106,43 @@ def known_trips(connection: Connection, digests: Iterable[str]) -> set[str]:
 
 def list_trips(connection: Connection, vehicle_id: str, battery_id: str) -> list[TripRecord]:
     """All trips of a battery: by event time, ties by digest, undated ones last."""
-    query = (
-        select(trips.c.event_s, trips.c.digest, trips.c.detail)
-        .join(batteries, batteries.c.id == trips.c.battery)
-        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
-        .where(vehicles.c.vehicle_id == vehicle_id, batteries.c.battery_id == battery_id)
-        .order_by(trips.c.event_s.asc().nulls_last(), trips.c.digest)
-    )
-    rows = connection.execute(query)
+    numbers = [n for day in _days(connection, vehicle_id, battery_id) for n in day[2]]
+    query = select(trips.c.event_s, trips.c.digest, trips.c.detail)
+    rows = sorted(_by_number(connection, query, numbers), key=_event_order)
     return list(trip_records(Texts(connection), rows, vehicle_id, battery_id))
+
+
+def _days(
+    connection: Connection,
+    vehicle_id: str,
+    battery_id: str | None = None,
+    first: int | None = None,
+    last: int | None = None,
+) -> Iterator[tuple[int, str, list[int]]]:
+    """Day, battery and the numbers of its trips, newest day first."""
+    query = (
+        select(daily.c.day, batteries.c.battery_id, daily.c.members)
+        .join(batteries, batteries.c.id == daily.c.battery)
+        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
+        .where(vehicles.c.vehicle_id == vehicle_id)
+        .order_by(daily.c.day.desc())
+    )
+    if battery_id is not None:
+        query = query.where(batteries.c.battery_id == battery_id)
+    if first is not None:
+        query = query.where(daily.c.day >= first)
+    if last is not None:
+        query = query.where(daily.c.day <= last)
+    for day, battery, members in connection.execute(query):
+        yield day, battery, unpack_members(members)
+
+
+def _by_number(
+    connection: Connection, query: Select[Any], numbers: list[int]
+) -> Iterator[Row[Any]]:
+    """Rows of the trips with these numbers."""
+    for start in range(0, len(numbers), CHUNK):
+        yield from connection.execute(query.where(trips.c.id.in_(numbers[start : start + CHUNK])))
 
 
 def trip_records(
@@ -215,25 +246,49 @@ def trend(
 
     ``since_s`` is included, ``until_s`` is not; a bound leaves undated answers out.
     """
+    first = None if since_s is None else since_s // DAY_S
+    last = None if until_s is None else until_s // DAY_S
+    if since_s is not None and last is None:
+        last = UNDATED - 1
     query = (
         select(
-            batteries.c.battery_id, trips.c.event_s, trips.c.digest, trips.c.detail,
+            batteries.c.battery_id,
+            trips.c.event_s,
+            trips.c.digest,
+            trips.c.detail,
             predictions.c.answer,
         )
         .join(batteries, batteries.c.id == trips.c.battery)
-        .join(vehicles, vehicles.c.id == batteries.c.vehicle)
         .join(predictions, predictions.c.trip == trips.c.id)
-        .where(vehicles.c.vehicle_id == vehicle_id)
-        .order_by(trips.c.event_s.desc().nulls_first(), trips.c.digest.desc())
-        .limit(limit)
-    )  # fmt: skip
+    )
     if since_s is not None:
         query = query.where(trips.c.event_s >= since_s)
     if until_s is not None:
         query = query.where(trips.c.event_s < until_s)
     known, model = Texts(connection), Models(connection)
-    found = [prediction_record(vehicle_id, row, known, model) for row in connection.execute(query)]
-    return found[::-1]
+    rows: list[Row[Any]] = []
+    for numbers in _whole_days(_days(connection, vehicle_id, None, first, last)):
+        part = list(_by_number(connection, query, numbers))
+        rows += sorted(part, key=_event_order, reverse=True)
+        if len(rows) >= limit:
+            break
+    return [prediction_record(vehicle_id, row, known, model) for row in rows[:limit][::-1]]
+
+
+def _event_order(row: Any) -> tuple[bool, int, bytes]:
+    """Event time, ties by digest, undated ones last."""
+    return row.event_s is None, row.event_s or 0, row.digest
+
+
+def _whole_days(days: Iterable[tuple[int, str, list[int]]]) -> Iterator[list[int]]:
+    """The numbers of some days at a time, never of a part of a day."""
+    numbers: list[int] = []
+    for _, group in groupby(days, key=lambda day: day[0]):
+        numbers += [number for _, _, members in group for number in members]
+        if len(numbers) >= CHUNK:
+            yield numbers
+            numbers = []
+    yield numbers
 
 
 def prediction_record(
@@ -259,7 +314,7 @@ def list_daily(connection: Connection, vehicle_id: str, limit: int) -> list[Dail
         select(batteries.c.battery_id, daily)
         .join(batteries, batteries.c.id == daily.c.battery)
         .join(vehicles, vehicles.c.id == batteries.c.vehicle)
-        .where(vehicles.c.vehicle_id == vehicle_id)
+        .where(vehicles.c.vehicle_id == vehicle_id, daily.c.day < UNDATED, daily.c.trips > 0)
         .order_by(daily.c.day.desc(), daily.c.battery.desc())
         .limit(limit)
     )

@@ -96,7 +96,6 @@ digest_prefix: ColumnElement[bytes] = func.substr(
     trips.c.digest, literal_column("1"), literal_column(str(DIGEST_PREFIX))
 )
 Index("trips_digest", digest_prefix)
-Index("trips_battery_event", trips.c.battery, trips.c.event_s)
 
 predictions = Table(
     "predictions",
@@ -137,11 +136,17 @@ for _name in SORTED:
     Index(f"latest_{_name}", latest.c[_name])
 Index("latest_group", latest.c.group_name)
 
+UNDATED = 2**31 - 1
+"""The day of trips without event time: after all others."""
+
+# The rollup is the history's index too: ``members`` are the numbers of the day's trips, three
+# bytes each where an index on the trips takes seventeen.
 daily = Table(
     "daily",
     metadata,
     Column("battery", ForeignKey("batteries.id"), primary_key=True),
     Column("day", Integer, primary_key=True),
+    Column("members", LargeBinary, nullable=False),
     Column("trips", Integer, nullable=False),
     Column("soh_mean", BigInteger),
     Column("soh_last", BigInteger),

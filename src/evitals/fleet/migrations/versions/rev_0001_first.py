@@ -86,7 +86,6 @@ def _history() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("trips_digest", "trips", [sa.text("substr(digest, 1, 3)")], unique=False)
-    op.create_index("trips_battery_event", "trips", ["battery", "event_s"], unique=False)
     op.create_table(
         "predictions",
         sa.Column("trip", NUMBER, autoincrement=False, nullable=False),
@@ -98,6 +97,7 @@ def _history() -> None:
         "daily",
         sa.Column("battery", NUMBER, nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("members", sa.LargeBinary(), nullable=False),
         sa.Column("trips", sa.Integer(), nullable=False),
         sa.Column("soh_mean", sa.BigInteger(), nullable=True),
         sa.Column("soh_last", sa.BigInteger(), nullable=True),
