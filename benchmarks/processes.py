@@ -145,6 +145,13 @@ def bare(folder: Path, size: int) -> Iterator[Server]:
         server.stop()
 
 
+def timed(work: Callable[[], object]) -> float:
+    """Wall-clock seconds that ``work`` takes."""
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
 def until(
     condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = str
 ) -> float:
