@@ -16,8 +16,10 @@ from evitals.errors import InputError, UnknownVehicle
 from evitals.fleet.open import open_store
 from evitals.fleet.records import PredictionRecord
 from evitals.service.pipeline import Pipeline
+from evitals.service.received import FileInfo
 from evitals.service.vehicles import put_vehicle
 from evitals.settings import Settings
+from evitals.telemetry import read
 
 from .made_up import CAPACITY_AH, START, csv, drive, parquet
 
@@ -95,6 +97,13 @@ def test_the_same_trip_in_another_format_is_known(pipeline: Pipeline) -> None:
     pipeline.ingest_bytes(csv(drive()), "a.csv", vehicle_id=ID)
     report = pipeline.ingest_bytes(parquet(drive()), "b.parquet", vehicle_id=ID)
     assert report.files[0].state == "duplicate"
+
+
+def test_what_was_read_elsewhere_can_be_ingested(pipeline: Pipeline) -> None:
+    data = csv(drive())
+    report = pipeline.ingest(read(data, name="a.csv"), FileInfo.of_bytes(data, "a.csv"), ID)
+    assert report.files[0].state == "stored"
+    assert pipeline.ingest_bytes(data, vehicle_id=ID).files[0].state == "duplicate"
 
 
 @pytest.mark.parametrize("seed", range(4))
