@@ -1,7 +1,8 @@
 """What commands share: options, JSON output, tables, progress bars, errors as messages."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import rich_click as click
 from evitals.errors import EvitalsError
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def json_option(function: F) -> F:
@@ -47,14 +49,26 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
     Console().print(table)
 
 
-def progress(items: Iterable[Any], total: int, label: str) -> Iterable[Any]:
-    """``items`` with a progress bar on standard error, only where that is a terminal."""
-    if not sys.stderr.isatty():
-        return items
-    from rich.console import Console
-    from rich.progress import track
+@contextmanager
+def progress_of(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, only where that is a terminal.
 
-    return track(items, total=total, description=label, console=Console(stderr=True))
+    Yields a function that takes how many of ``total`` are done.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """``items`` with a progress bar, as ``progress_of`` draws it."""
+    with progress_of(total, label) as advance:
+        for done, item in enumerate(items, 1):
+            yield item
+            advance(done)
 
 
 class Main(click.RichGroup):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from evitals.commands.common import json_option, print_json, print_table
+from evitals.commands.common import json_option, print_json, print_table, progress_of
 
 
 @click.group()
@@ -55,24 +55,28 @@ def fleet(vehicles: int, days: int, seed: int, rests: bool, out: Path, as_json: 
 
 @twin.command()
 @click.option("--vehicles", type=click.IntRange(2, 100_000), default=500, show_default=True)
-@click.option("--days", type=click.IntRange(2, 3650), default=60, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--days", type=click.IntRange(2, 3650), default=90, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=20_260_001, show_default=True)
 @click.option("--rests/--no-rests", default=True, help="With recorded parking.", show_default=True)
 @json_option
 def health(vehicles: int, days: int, seed: int, rests: bool, as_json: bool) -> None:
     """SoH error and coverage of the 90 % interval on a simulated fleet, one score a vehicle."""
     from evitals.service import witness
 
-    report = witness.score(vehicles=vehicles, days=days, seed=seed, rests=rests)
+    with progress_of(vehicles, "Simulating and estimating") as advance:
+        report = witness.score(vehicles, days, seed, rests, progress=advance)
     if as_json:
         print_json(report)
         return
+    baselines = {f"baseline {name}": value for name, value in report.pop("baselines").items()}
     print_table(
         "Health against truth",
         ["figure", "value"],
-        [(name, _short(value)) for name, value in report.items()],
+        [(name, _short(value)) for name, value in {**report, **baselines}.items()],
     )
 
 
 def _short(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(part)}" for name, part in value.items())
     return f"{value:.5g}" if isinstance(value, float) else value
