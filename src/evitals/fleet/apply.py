@@ -170,8 +170,7 @@ class Applier:
             continues=trip.continues,
             sequence=trip.sequence,
             duration_s=trip.duration_s,
-            source=names.text(connection, trip.source),
-            file_name=names.text(connection, trip.file_name),
+            origin=names.text(connection, join((trip.source, trip.file_name))),
             findings=names.text(connection, join(trip.findings)),
             features=trip.features,
         )

@@ -206,14 +206,16 @@ def rounded(record: PredictionRecord) -> PredictionRecord:
 
 
 class TripDetail(msgspec.Struct, frozen=True):
-    """What a trip's blob holds beside its battery, event time and digest."""
+    """What a trip's blob holds beside its battery, event time and digest.
+
+    ``origin`` (source and file name) and ``findings`` are row numbers of texts.
+    """
 
     kind: Literal["drive", "charge", "rest", "test"]
     event_assumed: bool
     continues: bool
     sequence: int
-    source: int
-    file_name: int
+    origin: int
     findings: int
     duration_s: float
     features: bytes
@@ -231,8 +233,7 @@ def pack_detail(trip: TripDetail) -> bytes:
     flags = KINDS.index(trip.kind) | trip.event_assumed << 2 | trip.continues << 3
     numbers = (
         flags | trip.sequence << 4,
-        trip.source,
-        trip.file_name,
+        trip.origin,
         trip.findings,
     )
     return b"".join(map(varint, numbers)) + _duration(trip.duration_s) + trip.features
@@ -263,8 +264,7 @@ def unpack_detail(data: bytes) -> TripDetail:
         event_assumed=bool(first & 4),
         continues=bool(first & 8),
         sequence=first >> 4,
-        source=cursor.varint(),
-        file_name=cursor.varint(),
+        origin=cursor.varint(),
         findings=cursor.varint(),
         duration_s=_read_duration(cursor),
         features=data[cursor.at :],
