@@ -273,6 +273,7 @@ def test_a_changed_description_rebuilds_the_estimate(pipeline: Pipeline) -> None
     put_vehicle(pipeline.store, van(battery=battery), pipeline)
     after = history(pipeline, "van-7")
     assert [p.trip_digest for p in after] == [p.trip_digest for p in before]
+    assert before[-1].soh is not None
     assert after[-1].soh == pytest.approx(before[-1].soh / 2, rel=0.02)
     assert after[-1].model.digest != before[-1].model.digest
     latest = pipeline.store.latest("van-7")

@@ -11,7 +11,7 @@ from evitals.fleet.store import Store
 from evitals.service.digest import digest_bytes, digest_file, digest_of
 from evitals.service.home import shown_name
 from evitals.service.known import battery_of, find_vehicle, vehicle_in_name
-from evitals.telemetry import Reading, Recording
+from evitals.telemetry import Reading, Recording, content_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,18 @@ def assign(
         vehicle = find_vehicle(store, wanted) if wanted else None
         if vehicle is not None:
             vehicle = battery_of(store, vehicle, recording.battery_id)
+            recording = _of(recording, vehicle.vehicle_id)
         owned.append(Owned(recording, vehicle, wanted))
     return Received(file, reading, tuple(owned))
+
+
+def _of(recording: Recording, vehicle_id: str) -> Recording:
+    """The recording with this owner in its digest, whoever named the owner."""
+    if recording.vehicle_id == vehicle_id:
+        return recording
+    certain = recording.start if recording.start_origin in ("file", "option") else None
+    digest = content_digest(recording.table, certain, vehicle_id)
+    return recording.with_(vehicle_id=vehicle_id, digest=digest)
 
 
 def _check_id(vehicle_id: str, file: FileInfo) -> None:
