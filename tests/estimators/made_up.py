@@ -65,7 +65,9 @@ def drive(battery, day=0.0, continues=False, findings=(), **changes):
     )
 
 
-def rest(battery, soc, day=0.0, *, seconds=5400, continues=False, degc=22.0, drift_v=0.0):
+def rest(
+    battery, soc, day=0.0, *, seconds=5400, continues=False, degc=22.0, drift_v=0.0, reported=None
+):
     """A rest at true ``soc`` by the chemistry's own table, optionally still drifting."""
     t = np.arange(0.0, seconds + 1, 60.0)
     volts = battery.series * float(chemistry(battery.chemistry).ocv(soc, degc))
@@ -74,7 +76,7 @@ def rest(battery, soc, day=0.0, *, seconds=5400, continues=False, degc=22.0, dri
         "current_a": np.zeros(t.size),
         "voltage_v": volts + drift_v * (t - t[-1]) / 3600.0,
         "temperature_degc": np.full(t.size, degc),
-        "soc": np.full(t.size, round(soc, 3)),
+        "soc": np.full(t.size, round(soc if reported is None else reported, 3)),
     }
     return segment(columns, battery, day=day, kind="rest", continues=continues)
 

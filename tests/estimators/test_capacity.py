@@ -169,6 +169,15 @@ def test_a_rest_that_tells_nothing_is_refused(changes, reason):
     assert made.evidence.refused == reason
 
 
+def test_a_table_that_is_another_cells_is_noticed():
+    chain = RestChain(PACK)
+    first, trip, _ = outing(PACK, 0)
+    chain.step(first)
+    chain.step(trip)
+    high = rest(PACK, 0.75, 0.2, continues=True, reported=0.5)
+    assert chain.step(high).evidence.refused == "table_unfit"
+
+
 def test_little_change_between_rests_is_refused():
     chain = RestChain(PACK)
     made = [chain.step(s) for s in outing(PACK, 0, seconds=300)][-1]

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError
 from evitals.estimators.answer import Evidence
 from evitals.estimators.capacity import Measurement
 from evitals.estimators.health import HealthFilter
 from evitals.estimators.mixture import distribution, quantile
-from evitals.estimators.rests import TABLE_NODES
+from evitals.estimators.rests import TABLE_NODES, TABLE_SIGMA_V
 from evitals.settings import Settings
 
 from .made_up import DAY, pack
@@ -24,8 +23,7 @@ SETTINGS = Settings()
 
 def measured(capacity, day=0.0, method="bms_soc", sigma=0.02, table=0.0, offset=0.0, refused=""):
     """``table``: error of ln capacity that one standard deviation of the OCV table makes."""
-    sigma_v = chemistry("NMC").ocv_sigma_v
-    nodes = (table / sigma_v, *[0.0] * (len(TABLE_NODES) - 1)) if method == "ocv" else ()
+    nodes = (table / TABLE_SIGMA_V, *[0.0] * (len(TABLE_NODES) - 1)) if method == "ocv" else ()
     return Measurement(
         evidence=Evidence(
             method=method,

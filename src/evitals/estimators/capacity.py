@@ -63,6 +63,7 @@ REASONS: dict[str, str] = {
     "implausible_capacity": "the result is below 30 % or above 130 % of the reference capacity",
     "no_rest": "no rest long and calm enough before and after in one recording",
     "ocv_flat": "the OCV is too flat at these SoC to tell them apart",
+    "table_unfit": "SoC by the OCV table is over 0.12 from the BMS's: another cell's table",
     "unsupported_chemistry": "no OCV table for this chemistry",
     "excluded": "its publisher says not to use it",
     "wrong_level": "cell data for a pack, or pack data for a cell",

@@ -24,13 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evitals.battery import Battery
-from evitals.cells.chemistry import chemistry
-from evitals.errors import InputError, UnsupportedChemistry
+from evitals.errors import InputError
 from evitals.estimators.answer import Method
 from evitals.estimators.capacity import Measurement
 from evitals.estimators.estimate import Estimate, unknown
 from evitals.estimators.mixture import quantile
-from evitals.estimators.rests import TABLE_NODES, table_covariance
+from evitals.estimators.rests import TABLE_NODES, TABLE_SIGMA_V, table_covariance
 from evitals.settings import Settings
 
 PRIOR_SIGMA = 0.4
@@ -62,7 +61,7 @@ class HealthFilter:
         self._gain = math.log1p(battery.sensors.current_gain)
         self._half = math.log1p(settings.bms_capacity_error)
         self._offset = battery.sensors.current_offset_a / math.sqrt(3.0)
-        self._table_prior = table_covariance(_ocv_sigma_v(battery))
+        self._table_prior = table_covariance(TABLE_SIGMA_V)
         self._needed = settings.min_evidence
         self.reset()
 
@@ -260,10 +259,3 @@ class HealthFilter:
             )
         self._mean, self._cov, self._last_s = mean, cov, last_s
         self._counts, self._refusals, self._table, self._early = counts, refusals, table, early
-
-
-def _ocv_sigma_v(battery: Battery) -> float:
-    try:
-        return chemistry(battery.chemistry).ocv_sigma_v
-    except UnsupportedChemistry:
-        return 0.0

@@ -38,6 +38,12 @@ RELAXATION_H = 0.25
 RELAXATION_V = 0.002
 MIN_OCV_SLOPE_V = 0.25
 """dV/dSoC of a cell below which a voltage tells no SoC."""
+TABLE_SIGMA_V = 0.025
+"""Standard deviation of the OCV table's error for a cell the table fits, V. The spread over cells
+sold under one name is wider (``Chemistry.ocv_sigma_v``); those farther off fail the next test."""
+MAX_TABLE_DEVIATION = 0.12
+"""SoC from a rest against the BMS's SoC: farther apart, the table is another cell's. About three
+standard deviations of the table's error where the OCV is flattest."""
 TABLE_SPACING = 0.2
 TABLE_NODES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """SoC at which the OCV table's error is a state of the filter."""
@@ -106,7 +112,7 @@ class RestChain:
         before, after = self._anchor, self._read(segment, tables)
         if isinstance(after, str):
             return self._refuse(segment, after) if self._moved else None
-        made = self._compare(segment, tables, before, after) if before and self._moved else None
+        made = self._compare(segment, before, after) if before and self._moved else None
         if made is None and self._moved:
             made = self._refuse(segment, self._lost)
         self._anchor = after
@@ -130,13 +136,14 @@ class RestChain:
         if not (slope >= MIN_OCV_SLOPE_V and 0.0 < soc < 1.0):
             return "ocv_flat"
         resolution = self._battery.sensors.voltage_resolution_v / n / math.sqrt(12.0)
-        fine = TABLE_FINE * tables.ocv_sigma_v
+        reported = float(f[INDEX["soc_last"]])
+        if abs(float(soc) - reported) > MAX_TABLE_DEVIATION:
+            return "table_unfit"
+        fine = TABLE_FINE * TABLE_SIGMA_V
         sigma = math.hypot(resolution, RELAXATION_V, RELAXATION_H * drift, fine)
         return Anchor(soc=float(soc), slope_v=float(slope), sigma_v=sigma)
 
-    def _compare(
-        self, segment: Segment, tables: Chemistry, before: Anchor, after: Anchor
-    ) -> Measurement:
+    def _compare(self, segment: Segment, before: Anchor, after: Anchor) -> Measurement:
         delta, charge = after.soc - before.soc, self._charge_ah
         capacity = charge / delta if delta else math.nan
         known = {"delta_soc": delta, "charge_ah": charge}
@@ -162,7 +169,7 @@ class RestChain:
             ),
             offset_per_a=self._seconds / 3600.0 / charge,
             table=table,
-            table_error=table_sigma(table, tables.ocv_sigma_v),
+            table_error=table_sigma(table, TABLE_SIGMA_V),
         )
 
     def _refuse(self, segment: Segment, reason: str, **known: float) -> Measurement:
