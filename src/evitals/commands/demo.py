@@ -7,7 +7,7 @@ import rich_click as click
 
 from evitals.commands.common import progress
 
-HISTORY_DAYS = 45
+HISTORY_DAYS = 30
 LEAD_DAYS = 180
 """The show starts this long ago, so that simulated time does not overtake the clock."""
 TRIPS_PER_DAY = 1.5
