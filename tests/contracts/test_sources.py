@@ -18,6 +18,9 @@ DATA = Path(__file__).parent.parent / "data"
 START = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
 
 
+Values = dict[str, dict[int, float | None]]
+
+
 @dataclass(frozen=True)
 class Sample:
     """A file, who must recognise it, and what must come out: values of chosen rows by signal."""
@@ -28,13 +31,13 @@ class Sample:
     rows: int = 120
     start: datetime | None = START
     vehicle: str | None = None
-    values: dict[str, dict[int, float | None]] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     findings: dict[str, int] = field(default_factory=dict)
 
 
-CELL = {"current_a": {0: -1.25}, "voltage_v": {0: 3.9025}}
-PACK = {"current_a": {0: -25.0}, "voltage_v": {0: 379.5}}
+CELL: Values = {"current_a": {0: -1.25}, "voltage_v": {0: 3.9025}}
+PACK: Values = {"current_a": {0: -25.0}, "voltage_v": {0: 379.5}}
 SAMPLES = [
     Sample(
         "bmw_i3/trip.csv",
@@ -149,7 +152,8 @@ SAMPLES = [
 
 @pytest.fixture(params=SAMPLES, ids=lambda sample: sample.file)
 def sample(request: pytest.FixtureRequest) -> Sample:
-    return request.param
+    made: Sample = request.param
+    return made
 
 
 @pytest.fixture

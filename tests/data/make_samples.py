@@ -9,6 +9,7 @@ import json
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openpyxl
@@ -44,7 +45,7 @@ def cell(rows: int = ROWS, step: float = 1.0) -> dict[str, np.ndarray]:
     return d | {"v": 3.3 + 0.8 * d["soc"] + 0.03 * d["i"]}
 
 
-def write_rows(path: Path, header: list[str], rows: list[list], **options: str) -> None:
+def write_rows(path: Path, header: list[str], rows: list[list[Any]], **options: Any) -> None:
     """A CSV file with Windows line ends only where asked for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     encoding = options.pop("encoding", "utf-8")
@@ -192,7 +193,7 @@ def ev_pack(folder: Path) -> None:
 
 def nasa(folder: Path) -> None:
     """A charge that begins with -4 A, a sample of 8.39 V, both prints of a date, impedance."""
-    rows = []
+    rows: list[list[Any]] = []
     for k in range(ROWS):
         current = -4.0 if k == 1 else 1.5
         voltage = 8.39 if k == 60 else 3.6 + 0.004 * k
@@ -206,7 +207,7 @@ def nasa(folder: Path) -> None:
     header = ["Sense_current", "Battery_current", "Current_ratio", "Battery_impedance"]
     rows = [["(929.0-49.5j)", "(227.3-68.1j)", "(3.8+0.9j)", "(0.22+0.04j)"]] * 5
     write_rows(folder / "nasa/00003.csv", header, rows)
-    header = "type,start_time,ambient_temperature,battery_id,test_id,uid,filename,Capacity,Re,Rct"
+    columns = "type,start_time,ambient_temperature,battery_id,test_id,uid,filename,Capacity,Re,Rct"
     first = "[2026.       3.       1.       8.      29.      60.0]"
     second = "[2.0260e+03 3.0000e+00 1.0000e+00 9.0000e+00 3.0000e+01 1.7921e+01]"
     rows = [
@@ -214,7 +215,7 @@ def nasa(folder: Path) -> None:
         ["discharge", second, 22, "B9001", 1, 2, "00002.csv", 1.9, "", ""],
         ["impedance", second, 22, "B9001", 2, 3, "00003.csv", "", "(0.05+0.01j)", 0.07],
     ]
-    write_rows(folder / "nasa/metadata.csv", header.split(","), rows)
+    write_rows(folder / "nasa/metadata.csv", columns.split(","), rows)
     frames = [
         pl.DataFrame(
             {
@@ -265,7 +266,11 @@ def lg(folder: Path) -> None:
 
 
 def write_tests(
-    folder: Path, d: dict, tests: list[str], shifts: list[np.ndarray], exclude: list[str]
+    folder: Path,
+    d: dict[str, np.ndarray],
+    tests: list[str],
+    shifts: list[np.ndarray],
+    exclude: list[str],
 ) -> None:
     """The Parquet form of a bench: many tests in one file, and `tests.parquet` beside it."""
     frames = []

@@ -6,6 +6,7 @@ import os
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,13 +21,13 @@ DATA = Path(__file__).parent.parent / "data"
 HEADER = "time_s,current_a,voltage_v,soc\n"
 
 
-def only(data: bytes | str, **options: object) -> Recording:
+def only(data: bytes | str, **options: Any) -> Recording:
     content = data.encode() if isinstance(data, str) else data
     (recording,) = read(content, name="f", **options).recordings
     return recording
 
 
-def refusal(data: bytes | Path, **options: object) -> str:
+def refusal(data: bytes | Path, **options: Any) -> str:
     with pytest.raises(UnreadableFile) as caught:
         read(data, name="trip.csv", **options)
     assert caught.value.field == "trip.csv"

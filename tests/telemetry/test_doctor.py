@@ -1,61 +1,67 @@
 """The doctor finds what was done to a healthy drive, and nothing in a healthy one."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evitals.battery import Battery
 from evitals.telemetry import doctor
 from evitals.telemetry.recording import Recording, Trip
 from evitals.telemetry.trips import cut
 
+Make = Callable[..., Recording]
 ERRORS = {"sign_flip", "time_in_ms", "soc_in_percent", "power_in_kw", "wrong_soc_channel"}
 
 
-def codes(recording: Recording, battery=None) -> dict[str, int]:
+def codes(recording: Recording, battery: Battery | None = None) -> dict[str, int]:
     return {finding.code: finding.count for finding in doctor.examine(recording, battery)}
 
 
-def repaired_trips(recording: Recording, battery) -> list[Trip]:
+def repaired_trips(recording: Recording, battery: Battery) -> list[Trip]:
     return cut(doctor.repair(recording, battery), battery)
 
 
-def test_a_healthy_drive_has_no_findings(drive, battery) -> None:
+def test_a_healthy_drive_has_no_findings(drive: Make, battery: Battery) -> None:
     assert codes(drive(), battery) == {}
     assert codes(drive()) == {}
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.floats(40.0, 75.0), st.integers(60, 2400))
-def test_no_false_alarm_for_any_plausible_capacity(drive, battery, capacity, rows) -> None:
+def test_no_false_alarm_for_any_plausible_capacity(
+    drive: Make, battery: Battery, capacity: float, rows: int
+) -> None:
     assert not ERRORS & set(codes(drive(rows, capacity), battery))
 
 
-def test_sign_flip_by_soc(drive, battery) -> None:
+def test_sign_flip_by_soc(drive: Make, battery: Battery) -> None:
     flipped = drive(current_a=-drive().table["current_a"])
     assert codes(flipped, battery)["sign_flip"] == 1800
 
 
-def test_sign_flip_by_voltage_where_soc_is_missing(drive) -> None:
+def test_sign_flip_by_voltage_where_soc_is_missing(drive: Make) -> None:
     flipped = drive(current_a=-drive().table["current_a"], soc=[None] * 1800)
     assert "sign_flip" in codes(flipped)
     assert "sign_flip" not in codes(drive(soc=[None] * 1800))
 
 
-def test_sign_flip_of_a_constant_current_by_the_trend_of_voltage(record) -> None:
+def test_sign_flip_of_a_constant_current_by_the_trend_of_voltage(record: Make) -> None:
     falling = np.linspace(4.1, 3.0, 500)
     assert "sign_flip" in codes(record(current_a=[2.0] * 500, voltage_v=falling))
     assert "sign_flip" not in codes(record(current_a=[-2.0] * 500, voltage_v=falling))
 
 
-def test_sign_flip_of_power(drive) -> None:
+def test_sign_flip_of_power(drive: Make) -> None:
     table = drive().table
     power = table["current_a"] * table["voltage_v"]
     assert "sign_flip" not in codes(drive(power_w=power))
     assert "sign_flip" in codes(drive(power_w=-power))
 
 
-def test_time_in_ms(drive, battery, record) -> None:
+def test_time_in_ms(drive: Make, battery: Battery, record: Make) -> None:
     assert "time_in_ms" in codes(drive(time_s=1000.0 * np.arange(1800)), battery)
     table = drive().table
     still = record(time_s=1000.0 * np.arange(1800), current_a=table["current_a"], soc=table["soc"])
@@ -64,18 +70,18 @@ def test_time_in_ms(drive, battery, record) -> None:
     assert "time_in_ms" not in codes(slow, battery)
 
 
-def test_power_in_kw(drive) -> None:
+def test_power_in_kw(drive: Make) -> None:
     table = drive().table
     watts = table["current_a"] * table["voltage_v"]
     assert "power_in_kw" not in codes(drive(power_w=watts))
     assert "power_in_kw" in codes(drive(power_w=watts / 1000.0))
 
 
-def test_soc_in_percent(drive) -> None:
+def test_soc_in_percent(drive: Make) -> None:
     assert "soc_in_percent" in codes(drive(soc=100.0 * drive().table["soc"]))
 
 
-def test_gap_duplicate_and_backward_time_with_rows(drive) -> None:
+def test_gap_duplicate_and_backward_time_with_rows(drive: Make) -> None:
     time = np.arange(1800.0)
     time[100] = time[99]
     time[500:] += 416.0
@@ -87,7 +93,7 @@ def test_gap_duplicate_and_backward_time_with_rows(drive) -> None:
     assert "1414 s" in found["gap"].message
 
 
-def test_a_displayed_soc_is_not_the_bms_soc(drive, battery) -> None:
+def test_a_displayed_soc_is_not_the_bms_soc(drive: Make, battery: Battery) -> None:
     soc = drive().table["soc"]
     shown = 1.25 * soc - 0.02
     assert "wrong_soc_channel" in codes(drive(soc=shown), battery)
@@ -95,13 +101,13 @@ def test_a_displayed_soc_is_not_the_bms_soc(drive, battery) -> None:
     assert "wrong_soc_channel" not in codes(drive(soc_displayed=shown), battery)
 
 
-def test_wrong_level(drive, record, battery) -> None:
+def test_wrong_level(drive: Make, record: Make, battery: Battery) -> None:
     assert "wrong_level" in codes(record(current_a=[-1.0] * 50, voltage_v=[3.7] * 50), battery)
     assert "wrong_level" in codes(drive().with_(level="cell"), battery)
     assert "wrong_level" not in codes(drive().with_(level="pack"), battery)
 
 
-def test_out_of_range_counts_rows(drive, battery) -> None:
+def test_out_of_range_counts_rows(drive: Make, battery: Battery) -> None:
     voltage = drive().table["voltage_v"].to_numpy().copy()
     voltage[7:10] = 460.0
     found = {f.code: f for f in doctor.examine(drive(voltage_v=voltage), battery)}
@@ -109,7 +115,7 @@ def test_out_of_range_counts_rows(drive, battery) -> None:
 
 
 @pytest.mark.parametrize("shape", ["constant", "ruled line"])
-def test_stuck_sensor(drive, shape: str) -> None:
+def test_stuck_sensor(drive: Make, shape: str) -> None:
     current = drive().table["current_a"].to_numpy().copy()
     current[200:300] = -20.0 if shape == "constant" else -20.0 - 0.7 * np.arange(100)
     found = {f.code: f for f in doctor.examine(drive(current_a=current))}
@@ -117,22 +123,22 @@ def test_stuck_sensor(drive, shape: str) -> None:
     assert found["stuck_sensor"].count in range(95, 103)
 
 
-def test_a_constant_current_on_a_bench_is_not_stuck(record) -> None:
+def test_a_constant_current_on_a_bench_is_not_stuck(record: Make) -> None:
     assert codes(record(current_a=[-2.0] * 500, voltage_v=np.linspace(4.1, 3.0, 500))) == {}
 
 
-def test_missing_share(drive) -> None:
+def test_missing_share(drive: Make) -> None:
     soc = [None] * 400 + drive().table["soc"].to_list()[400:]
     assert codes(drive(soc=soc)) == {"nan_share": 400}
     assert codes(drive(soc=[None] * 1800)) == {}
 
 
-def test_start_transient(record) -> None:
+def test_start_transient(record: Make) -> None:
     recording = record(current_a=[0.0, -4.0] + [1.5] * 300, step=2.5)
     assert codes(recording) == {"start_transient": 1}
 
 
-def test_repair_drops_only_what_came_twice(drive, battery) -> None:
+def test_repair_drops_only_what_came_twice(drive: Make, battery: Battery) -> None:
     time = np.arange(1800.0)
     time[100] = time[99]
     time[1000:] -= 500.0
@@ -144,7 +150,7 @@ def test_repair_drops_only_what_came_twice(drive, battery) -> None:
     assert {"duplicate_stamp", "backward_time"} <= {f.code for f in repaired.findings}
 
 
-def test_repair_never_turns_a_sign_or_a_unit(drive, battery) -> None:
+def test_repair_never_turns_a_sign_or_a_unit(drive: Make, battery: Battery) -> None:
     flipped = drive(current_a=-drive().table["current_a"])
     repaired = doctor.repair(flipped, battery)
     assert repaired.table.equals(flipped.table)
@@ -152,7 +158,9 @@ def test_repair_never_turns_a_sign_or_a_unit(drive, battery) -> None:
     assert doctor.fit_for_estimation(doctor.repair(drive(), battery).findings)
 
 
-def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(drive, record, battery) -> None:
+def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(
+    drive: Make, record: Make, battery: Battery
+) -> None:
     first, second = drive().table, drive().table
     time = np.concatenate([first["time_s"], second["time_s"] + 90_000.0])
     current = np.concatenate([first["current_a"], second["current_a"]])
@@ -173,7 +181,9 @@ def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(drive, record, battery
     st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=40),
     st.lists(st.one_of(st.none(), st.floats(0, 1.05)), min_size=40, max_size=40),
 )
-def test_no_content_stops_the_doctor(record, battery, currents, socs) -> None:
+def test_no_content_stops_the_doctor(
+    record: Make, battery: Battery, currents: list[float | None], socs: list[float | None]
+) -> None:
     rows = len(currents)
     recording = record(current_a=currents, soc=socs[:rows], speed_mps=socs[:rows], power_w=currents)
     findings = doctor.examine(recording, battery)

@@ -17,7 +17,12 @@ ROOT = Path(__file__).parents[2]
 CODE = Path(evitals.telemetry.__file__).parent
 SOURCES_PAGE = (ROOT / "docs/sources.md").read_text(encoding="utf-8")
 VEHICLES_PAGE = (ROOT / "docs/vehicles.md").read_text(encoding="utf-8")
-SECTIONS = {"Vehicle": Vehicle, "Battery": Battery, "Limits": Limits, "Sensors": Sensors}
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "Vehicle": Vehicle,
+    "Battery": Battery,
+    "Limits": Limits,
+    "Sensors": Sensors,
+}
 
 
 def section(page: str, title: str) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -99,12 +100,12 @@ def test_lookup_finds_the_zone_of_a_vehicle_the_file_names(vehicle: Vehicle) -> 
     text = "vehicle_id,timestamp,current_a,voltage_v\ncar,2026-07-01 12:00:00,1,350\n"
     (recording,) = read(text.encode(), lookup={"car": vehicle}.get).recordings
     assert recording.start == datetime(2026, 7, 1, 10, 0, tzinfo=UTC)
-    (recording,) = read(text.encode(), lookup={}.get).recordings
+    (recording,) = read(text.encode(), lookup=dict[str, Vehicle]().get).recordings
     assert recording.start == datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 
 def test_digest_is_of_content(vehicle: Vehicle) -> None:
-    def digest(data: bytes, **options: object) -> str:
+    def digest(data: bytes, **options: Any) -> str:
         return read(data, **options).recordings[0].digest
 
     plain = digest(PLAIN)

@@ -1,5 +1,6 @@
 """Cutting: a partition, the same when done again, by the stated rules."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from evitals.battery import Battery
 from evitals.telemetry.gaps import GAP_MAX_S, gap_rows
 from evitals.telemetry.recording import Finding, Recording
 from evitals.telemetry.trips import cut, rest_current_a
 
+Make = Callable[..., Recording]
+Phase = tuple[str, float, float, float]
 PACES = st.sampled_from([0.1, 1.0, 10.0, 30.0, 60.0])
 PHASES = st.lists(
     st.tuples(
@@ -32,8 +36,11 @@ def kinds(recording: Recording) -> list[str]:
     return [trip.kind for trip in cut(recording)]
 
 
-def build(phases: list[tuple[str, float, float, float]], with_speed: bool) -> Recording:
-    time, current, speed, now = [], [], [], 0.0
+def build(phases: list[Phase], with_speed: bool) -> Recording:
+    time: list[float] = []
+    current: list[float] = []
+    speed: list[float] = []
+    now = 0.0
     for phase, seconds, pace, pause in phases:
         rows = min(400, max(1, int(seconds / pace)))
         time += [now + k * pace for k in range(rows)]
@@ -49,7 +56,7 @@ def build(phases: list[tuple[str, float, float, float]], with_speed: bool) -> Re
 
 @settings(deadline=None, max_examples=50)
 @given(PHASES, st.booleans())
-def test_no_row_is_lost_and_none_doubled(phases, with_speed) -> None:
+def test_no_row_is_lost_and_none_doubled(phases: list[Phase], with_speed: bool) -> None:
     recording = build(phases, with_speed)
     trips = cut(recording)
     joined = pl.concat([t.table.with_columns(pl.col("time_s") + t.offset_s) for t in trips])
@@ -61,7 +68,7 @@ def test_no_row_is_lost_and_none_doubled(phases, with_speed) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(PHASES, st.booleans())
-def test_cutting_again_changes_nothing(phases, with_speed) -> None:
+def test_cutting_again_changes_nothing(phases: list[Phase], with_speed: bool) -> None:
     for trip in cut(build(phases, with_speed)):
         again = cut(Recording(table=trip.table, source="evitals", digest="d"))
         assert len(again) == 1
@@ -69,7 +76,7 @@ def test_cutting_again_changes_nothing(phases, with_speed) -> None:
         assert_frame_equal(again[0].table, trip.table)
 
 
-def test_drive_rest_charge(record) -> None:
+def test_drive_rest_charge(record: Make) -> None:
     recording = record(
         current_a=[-30.0] * 600 + [0.0] * 400 + [40.0] * 600,
         speed_mps=[15.0] * 600 + [0.0] * 1000,
@@ -84,26 +91,26 @@ def test_drive_rest_charge(record) -> None:
     assert all(t.table["time_s"][0] == 0.0 for t in trips)
 
 
-def test_a_short_stop_belongs_to_the_drive(record) -> None:
+def test_a_short_stop_belongs_to_the_drive(record: Make) -> None:
     current = [-30.0] * 300 + [0.0] * 200 + [-30.0] * 300
     assert kinds(record(current_a=current, speed_mps=np.abs(current))) == ["drive"]
 
 
-def test_braking_is_no_charge(record) -> None:
+def test_braking_is_no_charge(record: Make) -> None:
     assert kinds(record(current_a=[30.0] * 500, speed_mps=[10.0] * 500)) == ["drive"]
 
 
-def test_a_short_break_belongs_to_the_charge(record) -> None:
+def test_a_short_break_belongs_to_the_charge(record: Make) -> None:
     assert kinds(record(current_a=[30.0] * 300 + [-1.5] * 20 + [30.0] * 300)) == ["charge"]
 
 
-def test_a_short_push_of_charge_belongs_to_the_drive(record) -> None:
+def test_a_short_push_of_charge_belongs_to_the_drive(record: Make) -> None:
     assert kinds(record(current_a=[-30.0] * 300 + [30.0] * 60 + [-30.0] * 300)) == ["drive"]
 
 
 @pytest.mark.parametrize("step", [0.1, 1.0, 10.0, 30.0, 60.0])
-def test_no_pace_is_a_gap_but_a_hole_is(record, step: float) -> None:
-    time = np.arange(100) * step
+def test_no_pace_is_a_gap_but_a_hole_is(record: Make, step: float) -> None:
+    time = np.arange(100, dtype=np.float64) * step
     assert len(gap_rows(time)) == 0
     time[50:] += max(20.0, 8 * step)
     assert gap_rows(time).tolist() == [50]
@@ -117,16 +124,16 @@ def test_a_change_of_pace_is_no_gap() -> None:
 
 
 def test_a_very_long_step_is_a_gap_at_any_pace() -> None:
-    assert gap_rows(np.arange(5) * (GAP_MAX_S + 1.0)).tolist() == [1, 2, 3, 4]
+    assert gap_rows(np.arange(5, dtype=np.float64) * (GAP_MAX_S + 1.0)).tolist() == [1, 2, 3, 4]
 
 
-def test_time_that_restarts_splits(record) -> None:
+def test_time_that_restarts_splits(record: Make) -> None:
     time = [*range(5000, 5100), *range(100)]
     trips = cut(record(time_s=time, current_a=[-30.0] * 200))
     assert [(t.table.height, t.continues) for t in trips] == [(100, False), (100, False)]
 
 
-def test_rest_current_follows_the_battery(record, battery) -> None:
+def test_rest_current_follows_the_battery(record: Make, battery: Battery) -> None:
     table = record(current_a=[1.1] * 400).table
     assert rest_current_a(table, battery) == pytest.approx(1.2)
     assert rest_current_a(table, None) == 1.0
@@ -135,7 +142,7 @@ def test_rest_current_follows_the_battery(record, battery) -> None:
     assert cut(record(current_a=[1.1] * 400))[0].kind == "charge"
 
 
-def test_start_moves_with_the_stretch(record) -> None:
+def test_start_moves_with_the_stretch(record: Make) -> None:
     start = datetime(2026, 3, 1, tzinfo=UTC)
     recording = record(current_a=[-30.0] * 600 + [0.0] * 400).with_(
         start=start, start_origin="file"
@@ -145,7 +152,7 @@ def test_start_moves_with_the_stretch(record) -> None:
     assert second.start_origin == "file"
 
 
-def test_digest_depends_on_recording_part_and_place(record) -> None:
+def test_digest_depends_on_recording_part_and_place(record: Make) -> None:
     one = record(current_a=[-30.0] * 50)
     digests = {
         cut(one)[0].digest,
@@ -155,7 +162,7 @@ def test_digest_depends_on_recording_part_and_place(record) -> None:
     assert len(digests) == 3
 
 
-def test_findings_go_where_their_rows_are(record) -> None:
+def test_findings_go_where_their_rows_are(record: Make) -> None:
     early = Finding("sentinel", "info", 1, (3,), "soc", "")
     whole = Finding("sign_flip", "error", 1000, (), "current_a", "")
     recording = record(current_a=[-30.0] * 600 + [0.0] * 400).with_(findings=(early, whole))
@@ -164,6 +171,6 @@ def test_findings_go_where_their_rows_are(record) -> None:
     assert second.findings == (whole,)
 
 
-def test_one_sample_is_one_trip(record) -> None:
+def test_one_sample_is_one_trip(record: Make) -> None:
     assert kinds(record(current_a=[0.0])) == ["rest"]
     assert kinds(record(current_a=[-30.0])) == ["drive"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from evitals.twin.ageing import CALENDAR_PER_SQRT_YEAR, CYCLE_PER_EFC, YEAR_S, Age, Ageing
 
 
-def test_the_stated_losses_at_the_reference():
+def test_the_stated_losses_at_the_reference() -> None:
     age = Ageing().after(Age(), 4 * YEAR_S, 25.0, 0.6, 500.0)
     assert age.calendar == pytest.approx(2 * CALENDAR_PER_SQRT_YEAR)
     assert age.cycle == pytest.approx(500 * CYCLE_PER_EFC)
@@ -15,7 +15,9 @@ def test_the_stated_losses_at_the_reference():
 
 
 @given(st.integers(1, 60), st.floats(0.1, 12), st.floats(-10, 40), st.floats(0, 3000))
-def test_many_short_steps_equal_one_long_step(parts, years, degc, efc):
+def test_many_short_steps_equal_one_long_step(
+    parts: int, years: float, degc: float, efc: float
+) -> None:
     ageing, whole = Ageing(pace=1.3), Age(0.02, 0.01, 100.0)
     stepped = whole
     for _ in range(parts):
@@ -26,7 +28,7 @@ def test_many_short_steps_equal_one_long_step(parts, years, degc, efc):
 
 
 @given(st.floats(-10, 35), st.floats(0.1, 0.8))
-def test_heat_and_a_full_battery_age_faster(degc, soc):
+def test_heat_and_a_full_battery_age_faster(degc: float, soc: float) -> None:
     def loss(degc: float, soc: float) -> float:
         return 1.0 - Ageing().soh(Ageing().after(Age(), YEAR_S, degc, soc, 100.0))
 

@@ -13,7 +13,9 @@ from evitals.twin import cycles
     ("name", "km", "seconds", "top_mps"),
     [("udds", 11.99, 1369, 25.35), ("hwfet", 16.51, 765, 26.78), ("us06", 12.89, 600, 35.90)],
 )
-def test_regulatory_cycles_have_their_published_length(name, km, seconds, top_mps):
+def test_regulatory_cycles_have_their_published_length(
+    name: str, km: float, seconds: float, top_mps: float
+) -> None:
     cycle = cycles.cycle(name)
     assert cycle.distance_m / 1000.0 == pytest.approx(km, abs=0.01)
     assert cycle.time_s[-1] == seconds
@@ -21,7 +23,7 @@ def test_regulatory_cycles_have_their_published_length(name, km, seconds, top_mp
     assert cycle.speed_mps[0] == cycle.speed_mps[-1] == 0.0
 
 
-def test_an_unknown_cycle_names_the_nearest():
+def test_an_unknown_cycle_names_the_nearest() -> None:
     with pytest.raises(InputError, match="udds"):
         cycles.cycle("uddz")
 
@@ -37,14 +39,18 @@ def test_an_unknown_cycle_names_the_nearest():
         ([0, 1], [0, 1, 2], "does not match"),
     ],
 )
-def test_a_cycle_that_cannot_be_driven_is_refused(time, speed, word):
+def test_a_cycle_that_cannot_be_driven_is_refused(
+    time: list[float], speed: list[float], word: str
+) -> None:
     with pytest.raises(InputError, match=word):
         cycles.custom_cycle("own", np.array(time, float), np.array(speed, float))
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32), st.floats(60, 4000), st.floats(0, 1))
-def test_random_trips_are_drivable_and_as_long_as_asked(seed, seconds, motorway):
+def test_random_trips_are_drivable_and_as_long_as_asked(
+    seed: int, seconds: float, motorway: float
+) -> None:
     trip = cycles.random_trip(np.random.default_rng(seed), seconds, motorway)
     assert cycles.custom_cycle("again", trip.time_s, trip.speed_mps).distance_m == trip.distance_m
     assert seconds <= trip.time_s[-1] + 1 <= seconds + 900
@@ -52,7 +58,7 @@ def test_random_trips_are_drivable_and_as_long_as_asked(seed, seconds, motorway)
     assert np.abs(np.diff(trip.speed_mps)).max() < 4.2
 
 
-def test_motorway_trips_are_faster_than_urban_ones():
+def test_motorway_trips_are_faster_than_urban_ones() -> None:
     urban = cycles.random_trip(np.random.default_rng(1), 3000.0, 0.0)
     fast = cycles.random_trip(np.random.default_rng(1), 3000.0, 1.0)
     assert fast.speed_mps.mean() > 1.5 * urban.speed_mps.mean()

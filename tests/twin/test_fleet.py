@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def stretches(trip: TwinTrip) -> list[slice]:
     return [slice(a, b) for a, b in edges.reshape(-1, 2).tolist() if b - a > 60]
 
 
-def test_the_same_seed_gives_the_same_trips_in_whatever_order(fleet: Fleet):
+def test_the_same_seed_gives_the_same_trips_in_whatever_order(fleet: Fleet) -> None:
     again = Fleet(vehicles=2, days=12, seed=5)
     for i in (1, 0):
         for one, other in zip(fleet.trips(i), again.trips(i), strict=True):
@@ -46,13 +47,13 @@ def test_the_same_seed_gives_the_same_trips_in_whatever_order(fleet: Fleet):
         assert fleet.vehicle(i) == again.vehicle(i)
 
 
-def test_another_seed_is_another_fleet(fleet: Fleet):
+def test_another_seed_is_another_fleet(fleet: Fleet) -> None:
     assert Fleet(vehicles=1, days=1, seed=6).profile(0) != fleet.profile(0)
 
 
-def test_trips_are_signals_in_order_and_inside_the_dates(fleet: Fleet):
+def test_trips_are_signals_in_order_and_inside_the_dates(fleet: Fleet) -> None:
     for i in range(fleet.vehicles):
-        end = START_S
+        end = float(START_S)
         for trip in fleet.trips(i):
             assert set(trip.columns) == COLUMNS
             assert trip.start_s >= end
@@ -67,22 +68,22 @@ def test_trips_are_signals_in_order_and_inside_the_dates(fleet: Fleet):
 
 
 @pytest.mark.parametrize("i", range(6))
-def test_charge_over_true_soc_change_is_the_stated_capacity(fleet: Fleet, i: int):
+def test_charge_over_true_soc_change_is_the_stated_capacity(fleet: Fleet, i: int) -> None:
     truth = {day.day: day.capacity_ah for day in fleet.truth(i)}
     checked = 0
     for trip in fleet.trips(i):
         for part in stretches(trip):
             time, current = trip.columns["time_s"][part], trip.hidden["current_a"][part]
-            moved = np.ptp(trip.hidden["soc"][part])
+            moved = float(np.ptp(trip.hidden["soc"][part]))
             if moved > 0.2 and (np.all(current > 0) or np.all(current < 0)):
-                charge_ah = abs(np.trapezoid(current, time)) / 3600.0
+                charge_ah = abs(float(np.trapezoid(current, time))) / 3600.0
                 expected = truth[trip.start_s // DAY_S]
                 assert charge_ah / moved == pytest.approx(expected, rel=2e-3)
                 checked += 1
     assert checked > 0
 
 
-def test_a_recording_with_rests_begins_and_ends_with_an_hour_of_rest(fleet: Fleet):
+def test_a_recording_with_rests_begins_and_ends_with_an_hour_of_rest(fleet: Fleet) -> None:
     for trip in fleet.trips(2):
         time, current = trip.columns["time_s"], trip.hidden["current_a"]
         assert not current[time < 3600.0].any()
@@ -90,13 +91,13 @@ def test_a_recording_with_rests_begins_and_ends_with_an_hour_of_rest(fleet: Flee
         assert np.abs(current).max() > 1.0
 
 
-def test_without_rests_nothing_but_drives_and_charges_is_recorded():
+def test_without_rests_nothing_but_drives_and_charges_is_recorded() -> None:
     for trip in Fleet(vehicles=2, days=10, seed=5, rests=False).trips(1):
         assert np.mean(trip.hidden["current_a"] == 0.0) < 0.01
         assert trip.columns["speed_mps"].any() == (trip.hidden["current_a"][5] < 0.0)
 
 
-def test_the_bms_soc_drifts_in_use_and_is_corrected_at_rests(fleet: Fleet):
+def test_the_bms_soc_drifts_in_use_and_is_corrected_at_rests(fleet: Fleet) -> None:
     drift, after = [], []
     for i in range(fleet.vehicles):
         errors = fleet.profile(i).errors
@@ -118,7 +119,7 @@ def test_the_bms_soc_drifts_in_use_and_is_corrected_at_rests(fleet: Fleet):
     assert np.max(np.abs(drift)) > 0.02
 
 
-def test_sensors_round_and_stay_near_the_truth(fleet: Fleet):
+def test_sensors_round_and_stay_near_the_truth(fleet: Fleet) -> None:
     trip = next(fleet.trips(0))
     for name, resolution in (("current_a", 0.1), ("voltage_v", 0.1), ("soc", 0.005)):
         multiple = trip.columns[name] / resolution
@@ -128,7 +129,7 @@ def test_sensors_round_and_stay_near_the_truth(fleet: Fleet):
     assert seen.mean() == pytest.approx(errors.current_offset_a, abs=0.02)
 
 
-def test_error_sizes_fill_their_bounds_evenly():
+def test_error_sizes_fill_their_bounds_evenly() -> None:
     drawn = [bms.SensorErrors.drawn(np.random.default_rng(i)) for i in range(400)]
     for name, bound in (
         ("current_offset_a", 0.5),
@@ -140,7 +141,7 @@ def test_error_sizes_fill_their_bounds_evenly():
         assert np.abs(values).mean() == pytest.approx(bound / 2, rel=0.1)
 
 
-def test_the_fleet_holds_young_and_old_vehicles():
+def test_the_fleet_holds_young_and_old_vehicles() -> None:
     fleet = Fleet(vehicles=300, days=1, seed=1)
     soh = [p.ageing.soh(p.age) for p in map(fleet.profile, range(300))]
     assert max(soh) > 0.98
@@ -148,7 +149,7 @@ def test_the_fleet_holds_young_and_old_vehicles():
     assert 0.8 < np.median(soh) < 0.93
 
 
-def test_truth_ages_by_the_day(fleet: Fleet):
+def test_truth_ages_by_the_day(fleet: Fleet) -> None:
     truth = fleet.truth(3)
     assert len(truth) == 12
     assert [t.day for t in truth] == list(range(START_S // DAY_S, START_S // DAY_S + 12))
@@ -158,7 +159,7 @@ def test_truth_ages_by_the_day(fleet: Fleet):
     assert truth[0].capacity_ah == pytest.approx(truth[0].soh * reference)
 
 
-def test_until_ends_the_fleet_at_a_stated_moment():
+def test_until_ends_the_fleet_at_a_stated_moment() -> None:
     until = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp())
     fleet = Fleet(vehicles=1, days=5, seed=2, until_s=until)
     trips = list(fleet.trips(0))
@@ -181,11 +182,11 @@ def test_until_ends_the_fleet_at_a_stated_moment():
         ({"cell": "nmc811"}, "nmc811-lgm50"),
     ],
 )
-def test_an_impossible_fleet_is_refused_by_field(arguments, field):
+def test_an_impossible_fleet_is_refused_by_field(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(InputError, match=field):
         Fleet(**({"vehicles": 1, "days": 1, "seed": 1} | arguments))
 
 
-def test_a_vehicle_outside_the_fleet_is_refused(fleet: Fleet):
+def test_a_vehicle_outside_the_fleet_is_refused(fleet: Fleet) -> None:
     with pytest.raises(InputError, match="0 to 5"):
         fleet.vehicle(6)

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,7 +13,7 @@ from evitals.twin import live
 from evitals.twin.fleet import DAY_S, Fleet
 
 
-def test_a_trip_file_holds_signals_vehicle_and_time_and_no_truth(tmp_path):
+def test_a_trip_file_holds_signals_vehicle_and_time_and_no_truth(tmp_path: Path) -> None:
     trip = next(Fleet(vehicles=1, days=3, seed=4).trips(0))
     path = live.write_trip(trip, tmp_path / "incoming")
     table = pl.read_csv(path, try_parse_dates=True)
@@ -25,10 +26,10 @@ def test_a_trip_file_holds_signals_vehicle_and_time_and_no_truth(tmp_path):
     assert [p.name for p in (tmp_path / "incoming").iterdir()] == [path.name]
 
 
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trip = next(Fleet(vehicles=1, days=3, seed=4).trips(0))
 
-    def full(self, path):
+    def full(self: pl.DataFrame, path: Path) -> None:
         path.write_text("half a li")
         raise OSError("disk full")
 
@@ -38,8 +39,9 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_stream_goes_on_after_the_history_in_order_at_the_stated_pace():
-    fleet, waited = Fleet(vehicles=3, days=2, seed=9), []
+def test_the_stream_goes_on_after_the_history_in_order_at_the_stated_pace() -> None:
+    fleet = Fleet(vehicles=3, days=2, seed=9)
+    waited: list[float] = []
     trips = list(itertools.islice(live.stream(fleet, 3600.0, waited.append), 12))
     ends = [t.start_s + t.duration_s for t in trips]
     assert ends == sorted(ends)
@@ -48,13 +50,14 @@ def test_the_stream_goes_on_after_the_history_in_order_at_the_stated_pace():
     assert sum(waited) == pytest.approx((ends[-1] - fleet.until_s) / 3600.0)
 
 
-def test_a_stream_without_pace_is_refused():
+def test_a_stream_without_pace_is_refused() -> None:
     with pytest.raises(InputError, match="speedup"):
         next(live.stream(Fleet(vehicles=1, days=1, seed=1), 0.0))
 
 
-def test_a_written_fleet_has_vehicles_trips_and_truth_apart(tmp_path):
-    fleet, done = Fleet(vehicles=2, days=3, seed=8), []
+def test_a_written_fleet_has_vehicles_trips_and_truth_apart(tmp_path: Path) -> None:
+    fleet = Fleet(vehicles=2, days=3, seed=8)
+    done: list[int] = []
     count = live.write_fleet(fleet, tmp_path, done.append)
     assert len(list((tmp_path / "trips").glob("*.csv"))) == count > 0
     assert done == [1, 2]

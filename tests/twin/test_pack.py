@@ -1,6 +1,7 @@
 """The pack: kernel against reference, conservation of charge and energy, limits."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def steps(n: int, step_s: float = 1.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("soc", "ambient"), [(0.85, 25.0), (0.5, -10.0), (0.3, 40.0)])
-def test_the_kernel_equals_the_plain_reference(pack: Pack, soc, ambient):
+def test_the_kernel_equals_the_plain_reference(pack: Pack, soc: float, ambient: float) -> None:
     rng = np.random.default_rng(4)
     power = rng.uniform(-60e3, 25e3, 400) * (rng.random(400) > 0.2)
     state = State(soc, 0.001, -0.004, ambient, -12.0)
@@ -38,7 +39,9 @@ def test_the_kernel_equals_the_plain_reference(pack: Pack, soc, ambient):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(soc=st.floats(0.2, 0.9), kw=st.floats(-60, 40), soh=st.floats(0.5, 1.05))
-def test_charge_over_true_soc_change_is_the_true_capacity(pack: Pack, soc, kw, soh):
+def test_charge_over_true_soc_change_is_the_true_capacity(
+    pack: Pack, soc: float, kw: float, soh: float
+) -> None:
     aged = replace(pack, soh=soh)
     trace = aged.run(State(soc), steps(300), np.full(300, kw * 1000.0))
     charge_ah = float(np.trapezoid(trace.current_a, np.cumsum(trace.step_s))) / 3600.0
@@ -47,13 +50,13 @@ def test_charge_over_true_soc_change_is_the_true_capacity(pack: Pack, soc, kw, s
         assert charge_ah / moved == pytest.approx(aged.capacity_ah, rel=1e-6)
 
 
-def test_power_asked_is_power_given_within_limits(pack: Pack):
+def test_power_asked_is_power_given_within_limits(pack: Pack) -> None:
     power = np.linspace(-50e3, 30e3, 200)
     trace = pack.run(State(0.6), steps(200), power)
     np.testing.assert_allclose(trace.current_a * trace.voltage_v, power, rtol=2e-4, atol=0.5)
 
 
-def test_energy_that_goes_round_is_lost_as_heat(pack: Pack):
+def test_energy_that_goes_round_is_lost_as_heat(pack: Pack) -> None:
     cold = State(0.6, temperature_degc=20.0)
     power = np.tile(np.repeat([-40e3, 40e3], 30), 10)
     trace = pack.run(cold, steps(600), power, 20.0, awake=False)
@@ -69,7 +72,7 @@ def test_energy_that_goes_round_is_lost_as_heat(pack: Pack):
     assert heat_j + passive_j == pytest.approx(lost_j, rel=0.05)
 
 
-def test_limits_hold(pack: Pack):
+def test_limits_hold(pack: Pack) -> None:
     limits = pack.battery.limits
     full = pack.run(State(0.97), steps(3000), np.full(3000, 150e3))
     assert full.voltage_v.max() <= 96 * limits.cell_voltage_max_v + 0.05
@@ -81,7 +84,7 @@ def test_limits_hold(pack: Pack):
     assert empty.soc.min() >= -1e-6
 
 
-def test_a_colder_or_older_pack_has_more_resistance(pack: Pack):
+def test_a_colder_or_older_pack_has_more_resistance(pack: Pack) -> None:
     def sag(pack: Pack, degc: float) -> float:
         state = State(0.5, temperature_degc=degc)
         trace = pack.run(state, steps(11), np.full(11, -40e3), degc)
@@ -91,13 +94,13 @@ def test_a_colder_or_older_pack_has_more_resistance(pack: Pack):
     assert sag(pack, 25.0) > 1.1 * sag(replace(pack, growth=1.0), 25.0)
 
 
-def test_charging_stops_where_asked(pack: Pack):
+def test_charging_stops_where_asked(pack: Pack) -> None:
     trace = pack.run(State(0.4), steps(2000, 30.0), np.full(2000, 7e3), soc_stop=0.7)
     assert 0.7 <= trace.soc[-1] < 0.702
     assert trace.soc.size < 2000
 
 
-def test_parking_relaxes_voltage_and_temperature(pack: Pack):
+def test_parking_relaxes_voltage_and_temperature(pack: Pack) -> None:
     hot = pack.run(State(0.8), steps(600), np.full(600, -40e3)).state
     rested = pack.park(hot, 300_000.0, 5.0)
     assert rested.soc == pytest.approx(hot.soc, abs=1e-4)
@@ -107,6 +110,7 @@ def test_parking_relaxes_voltage_and_temperature(pack: Pack):
 
 @pytest.mark.parametrize("field", ["mass_kg", "soh", "growth"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
-def test_an_impossible_pack_is_refused_by_field(pack: Pack, field, value):
+def test_an_impossible_pack_is_refused_by_field(pack: Pack, field: str, value: float) -> None:
+    changes: dict[str, Any] = {field: value}
     with pytest.raises(InputError, match=field):
-        replace(pack, **{field: value})
+        replace(pack, **changes)

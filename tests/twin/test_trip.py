@@ -1,12 +1,14 @@
 """One trip in numbers."""
 
+from typing import Any
+
 import pytest
 
 from evitals.errors import InputError, UnknownVehicle
 from evitals.twin.trip import trip
 
 
-def test_the_zoe_on_udds():
+def test_the_zoe_on_udds() -> None:
     report = trip()
     assert (report.vehicle, report.cycle) == ("renault-zoe-ze50", "udds")
     assert report.distance_km == pytest.approx(11.99, abs=0.01)
@@ -16,11 +18,11 @@ def test_the_zoe_on_udds():
     assert report.unmet_kwh < 1e-5
 
 
-def test_an_empty_pack_says_what_it_could_not_give():
+def test_an_empty_pack_says_what_it_could_not_give() -> None:
     assert trip(cycle_name="us06", soc=0.02, ambient_degc=-10.0).unmet_kwh > 0.5
 
 
-def test_an_old_pack_moves_more_soc_for_the_same_trip():
+def test_an_old_pack_moves_more_soc_for_the_same_trip() -> None:
     assert trip(soh=0.7).soc_end < trip(soh=1.0).soc_end
 
 
@@ -33,11 +35,11 @@ def test_an_old_pack_moves_more_soc_for_the_same_trip():
         ({"cycle_name": "hwfett"}, "hwfet"),
     ],
 )
-def test_what_cannot_be_is_refused_by_field(arguments, match):
+def test_what_cannot_be_is_refused_by_field(arguments: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
         trip(**arguments)
 
 
-def test_an_unknown_vehicle_names_the_nearest():
+def test_an_unknown_vehicle_names_the_nearest() -> None:
     with pytest.raises(UnknownVehicle, match="renault-zoe-ze50"):
         trip("renault-zoe")

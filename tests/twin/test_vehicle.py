@@ -1,5 +1,7 @@
 """Road load and drivetrain: published energies, and balances that must close."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 
@@ -16,16 +18,18 @@ def kwh_per_km(name: str, cycle_name: str, regeneration: vehicle.Regeneration) -
 
 
 @pytest.mark.parametrize(("rule", "published"), [("symmetric", 0.109), ("fastsim", 0.1132)])
-def test_the_zoe_takes_on_udds_what_fastsim_says(rule, published):
+def test_the_zoe_takes_on_udds_what_fastsim_says(
+    rule: vehicle.Regeneration, published: float
+) -> None:
     # FASTSim 3.1.0: 1.357 kWh over 11.99 km with its own rule, 0.109 with a symmetric one.
     assert kwh_per_km(ZOE, "udds", rule) == pytest.approx(published, rel=0.006)
 
 
-def test_regeneration_saves_energy():
+def test_regeneration_saves_energy() -> None:
     assert kwh_per_km(ZOE, "udds", "none") > 1.3 * kwh_per_km(ZOE, "udds", "symmetric")
 
 
-def test_without_losses_the_wheels_do_only_drag_and_rolling_over_a_cycle():
+def test_without_losses_the_wheels_do_only_drag_and_rolling_over_a_cycle() -> None:
     cycle, car = cycles.cycle("udds"), vehicle.vehicle(ZOE)
     mean = 0.5 * (cycle.speed_mps[1:] + cycle.speed_mps[:-1])
     drag = 0.5 * 1.18 * car.drag_coefficient * car.frontal_area_m2 * np.sum(mean**3)
@@ -33,12 +37,12 @@ def test_without_losses_the_wheels_do_only_drag_and_rolling_over_a_cycle():
     assert vehicle.wheel_power_w(car, cycle).sum() == pytest.approx(drag + rolling, rel=1e-9)
 
 
-def test_cold_and_heat_cost_energy():
+def test_cold_and_heat_cost_energy() -> None:
     assert vehicle.hvac_power_w(-20.0) > vehicle.hvac_power_w(5.0) > vehicle.hvac_power_w(20.0) == 0
     assert vehicle.hvac_power_w(35.0) > 0.0
 
 
-def test_an_unknown_vehicle_names_the_nearest():
+def test_an_unknown_vehicle_names_the_nearest() -> None:
     with pytest.raises(UnknownVehicle, match="renault-zoe-ze50"):
         vehicle.vehicle("renault-zoe")
 
@@ -52,8 +56,8 @@ def test_an_unknown_vehicle_names_the_nearest():
         ("cell =", "colour =", "colour|cell"),
     ],
 )
-def test_an_impossible_vehicle_is_refused_by_field(was, becomes, field):
-    path = vehicle.resources.files("evitals.twin") / "data" / f"{ZOE}.toml"
+def test_an_impossible_vehicle_is_refused_by_field(was: str, becomes: str, field: str) -> None:
+    path = resources.files("evitals.twin") / "data" / f"{ZOE}.toml"
     text = path.read_text("utf-8").replace(was, becomes)
     with pytest.raises(InputError, match=field):
         vehicle.parse_twin_vehicle(text.encode())
