@@ -1,9 +1,21 @@
 """Made-up answers for benchmarks: a fleet's newest states, different in every round."""
 
-from evitals.fleet.records import LatestRecord, ModelRecord, PredictionRecord
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from evitals.fleet.open import open_store
+from evitals.fleet.records import (
+    Batch,
+    LatestRecord,
+    ModelRecord,
+    PredictionRecord,
+    VehicleRecord,
+)
 
 MODEL = ModelRecord(name="benchmark", version="1", digest="be" * 32)
 START_S = 1_750_000_000
+CHUNK = 2000
 
 
 def vehicle_id(number: int) -> str:
@@ -44,3 +56,22 @@ def latest_record(number: int, round_: int) -> LatestRecord:
         temperature_degc=20.0,
         live_sop=None,
     )
+
+
+def fill(folder: Path, vehicles: int) -> None:
+    """A store whose fleet view holds ``vehicles`` newest answers; no history."""
+    with closing(open_store(folder)) as store:
+        for start in range(0, vehicles, CHUNK):
+            chunk = [latest_record(n, 0) for n in range(start, min(start + CHUNK, vehicles))]
+            store.submit(batch_of(chunk)).result()
+
+
+def batch_of(records: Sequence[LatestRecord]) -> Batch:
+    """Newest answers and the vehicles they are of."""
+    named = tuple(
+        VehicleRecord(
+            vehicle_id=r.prediction.vehicle_id, battery_id="1", description=None, described_s=1
+        )
+        for r in records
+    )
+    return Batch(vehicles=named, latest=tuple(records))

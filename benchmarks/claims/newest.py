@@ -6,15 +6,13 @@ pass, the columns that stand beside MAX), and once more with an index the refere
 """
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from benchmarks.clocks import cpu_s
-from benchmarks.made_up import latest_record
+from benchmarks.made_up import fill
 from benchmarks.result import Bar, Row, Scale, alternate
-from evitals.fleet.open import FILE_NAME, open_store
-from evitals.fleet.records import Batch, LatestRecord, VehicleRecord
+from evitals.fleet.open import FILE_NAME
 
 NAME = "newest"
 OURS = "SELECT vehicle_id, scored_s, soh, reference_sop_w, risk_score, status FROM latest"
@@ -29,7 +27,6 @@ CREATE TABLE health_records (
   predicted_soh REAL, predicted_sop REAL, health_score REAL, status TEXT)
 """
 COUNT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-CHUNK = 2000
 
 
 def fill_reference(path: Path, vehicles: int, rows: int) -> None:
@@ -46,9 +43,7 @@ def fill_reference(path: Path, vehicles: int, rows: int) -> None:
 
 def fill_ours(folder: Path, vehicles: int, rows: int) -> None:
     """Our store: newest answers through its writer, history behind them by SQL."""
-    with closing(open_store(folder)) as store:
-        for chunk in _chunks(vehicles):
-            store.submit(Batch(vehicles=tuple(map(_vehicle, chunk)), latest=tuple(chunk))).result()
+    fill(folder, vehicles)
     with closing(sqlite3.connect(folder / FILE_NAME)) as store, store:
         indexes = store.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'trips' "
@@ -70,17 +65,6 @@ def fill_ours(folder: Path, vehicles: int, rows: int) -> None:
         )
         for _, text in indexes:
             store.execute(text)
-
-
-def _chunks(vehicles: int) -> Iterator[list[LatestRecord]]:
-    for start in range(0, vehicles, CHUNK):
-        yield [latest_record(n, 0) for n in range(start, min(start + CHUNK, vehicles))]
-
-
-def _vehicle(record: LatestRecord) -> VehicleRecord:
-    return VehicleRecord(
-        vehicle_id=record.prediction.vehicle_id, battery_id="1", description=None, described_s=1
-    )
 
 
 def measure(scale: Scale) -> list[Row]:
