@@ -12,6 +12,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from evitals.service import witness
 
@@ -37,7 +38,10 @@ def main() -> int:
     given = parser.parse_args()
     if given.seed in TUNING_SEEDS:
         parser.error(f"seed {given.seed} was used to tune; take another")
-    report = {"tuning_seeds": list(TUNING_SEEDS), "scored": datetime.now(UTC).date().isoformat()}
+    report: dict[str, Any] = {
+        "tuning_seeds": list(TUNING_SEEDS),
+        "scored": datetime.now(UTC).date().isoformat(),
+    }
     for name, rests in (("with_rests", True), ("without_rests", False)):
         began = time.perf_counter()
         scored = witness.score(

@@ -99,13 +99,13 @@ def kind(request: pytest.FixtureRequest) -> Any:
     return ESTIMATORS[request.param]
 
 
-def test_two_of_a_kind_answer_alike(kind):
+def test_two_of_a_kind_answer_alike(kind: Any) -> None:
     new, step = kind
     one, two = new(), new()
     assert [step(one, s) for s in SEGMENTS] == [step(two, s) for s in SEGMENTS]
 
 
-def test_reset_is_as_good_as_new(kind):
+def test_reset_is_as_good_as_new(kind: Any) -> None:
     new, step = kind
     used, fresh = new(), new()
     for s in SEGMENTS:
@@ -116,7 +116,7 @@ def test_reset_is_as_good_as_new(kind):
 
 
 @pytest.mark.parametrize("at", [0, 1, 4, 9])
-def test_a_checkpoint_survives_json(kind, at):
+def test_a_checkpoint_survives_json(kind: Any, at: Any) -> None:
     new, step = kind
     whole, part, resumed = new(), new(), new()
     expected = [step(whole, s) for s in SEGMENTS]
@@ -127,7 +127,7 @@ def test_a_checkpoint_survives_json(kind, at):
     assert resumed.state() == whole.state()
 
 
-def test_state_is_a_copy(kind):
+def test_state_is_a_copy(kind: Any) -> None:
     new, step = kind
     estimator = new()
     step(estimator, SEGMENTS[0])
@@ -139,18 +139,18 @@ def test_state_is_a_copy(kind):
 
 
 @pytest.mark.parametrize("nonsense", [{}, {"mean": "x"}, {"status": 3}, {"anchor": [1]}])
-def test_a_foreign_state_is_refused(kind, nonsense):
+def test_a_foreign_state_is_refused(kind: Any, nonsense: Any) -> None:
     new, _ = kind
     with pytest.raises(ValueError, match="state"):
         new().restore(nonsense)
 
 
-def test_the_assessors_run_is_its_steps():
+def test_the_assessors_run_is_its_steps() -> None:
     one, two = Assessor(PACK), Assessor(PACK)
     assert one.run(SEGMENTS) == [two.step(s) for s in SEGMENTS]
 
 
-def test_the_streams_samples_are_the_extract():
+def test_the_streams_samples_are_the_extract() -> None:
     stream = Stream(PACK)
     made_columns = columns(0)
     for k in range(1200):

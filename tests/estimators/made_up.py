@@ -1,5 +1,7 @@
 """A made-up pack and its segments: SoC, charge and rest voltages that obey a known capacity."""
 
+from typing import Any
+
 import numpy as np
 
 from evitals.battery import Battery, Limits, Sensors
@@ -10,7 +12,7 @@ from evitals.features import extract
 DAY = 86_400
 
 
-def pack(chemistry_name="NMC", **changes):
+def pack(chemistry_name: Any = "NMC", **changes: Any) -> Any:
     fields = {
         "level": "pack",
         "series": 96,
@@ -29,8 +31,15 @@ def pack(chemistry_name="NMC", **changes):
 
 
 def drive_columns(
-    capacity=54.0, soc=0.85, current=-40.0, seconds=1500, dt=1.0, degc=22.0, seed=1, step=0.005
-):
+    capacity: Any = 54.0,
+    soc: Any = 0.85,
+    current: Any = -40.0,
+    seconds: Any = 1500,
+    dt: Any = 1.0,
+    degc: Any = 22.0,
+    seed: Any = 1,
+    step: Any = 0.005,
+) -> Any:
     """Columns of a drive whose reported SoC counts the measured current over ``capacity``."""
     rng = np.random.default_rng(seed)
     t = np.arange(0.0, seconds + dt / 2, dt)
@@ -46,7 +55,16 @@ def drive_columns(
     }
 
 
-def segment(columns, battery, *, day=0.0, kind="drive", continues=False, name="", findings=()):
+def segment(
+    columns: Any,
+    battery: Any,
+    *,
+    day: Any = 0.0,
+    kind: Any = "drive",
+    continues: Any = False,
+    name: Any = "",
+    findings: Any = (),
+) -> Any:
     return Segment(
         kind=kind,
         event_s=int(1_700_000_000 + day * DAY),
@@ -59,15 +77,25 @@ def segment(columns, battery, *, day=0.0, kind="drive", continues=False, name=""
     )
 
 
-def drive(battery, day=0.0, continues=False, findings=(), **changes):
+def drive(
+    battery: Any, day: Any = 0.0, continues: Any = False, findings: Any = (), **changes: Any
+) -> Any:
     return segment(
         drive_columns(**changes), battery, day=day, continues=continues, findings=findings
     )
 
 
 def rest(
-    battery, soc, day=0.0, *, seconds=5400, continues=False, degc=22.0, drift_v=0.0, reported=None
-):
+    battery: Any,
+    soc: Any,
+    day: Any = 0.0,
+    *,
+    seconds: Any = 5400,
+    continues: Any = False,
+    degc: Any = 22.0,
+    drift_v: Any = 0.0,
+    reported: Any = None,
+) -> Any:
     """A rest at true ``soc`` by the chemistry's own table, optionally still drifting."""
     t = np.arange(0.0, seconds + 1, 60.0)
     volts = battery.series * float(chemistry(battery.chemistry).ocv(soc, degc))
@@ -81,7 +109,14 @@ def rest(
     return segment(columns, battery, day=day, kind="rest", continues=continues)
 
 
-def outing(battery, day, true_capacity=54.0, believed=54.0, soc=0.9, seconds=2400):
+def outing(
+    battery: Any,
+    day: Any,
+    true_capacity: Any = 54.0,
+    believed: Any = 54.0,
+    soc: Any = 0.9,
+    seconds: Any = 2400,
+) -> Any:
     """Rest, drive, rest in one recording: the BMS counts on ``believed``, OCV knows the truth."""
     trip = drive(
         battery, day + 0.1, True, capacity=believed, soc=soc, seconds=seconds, seed=int(day)

@@ -1,6 +1,7 @@
 """The fold over a battery's segments: whole answers, checkpoints, and what moves the digest."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ from .made_up import drive, outing, pack, rest
 PACK = pack()
 
 
-def history(days=8, **changes):
+def history(days: Any = 8, **changes: Any) -> Any:
     return [s for d in range(days) for s in outing(PACK, d, **changes)]
 
 
-def test_a_history_gives_health_power_and_status():
-    answer = Assessor(PACK).run(history(true_capacity=54.0, believed=54.0))[-1]
+def test_a_history_gives_health_power_and_status() -> None:
+    answer: Any = Assessor(PACK).run(history(true_capacity=54.0, believed=54.0))[-1]
     assert answer.soh.value == pytest.approx(0.9, abs=0.02)
     assert answer.soh.low < 0.9 < answer.soh.high
     assert set(answer.capacity) == {"bms_soc", "ocv"}
@@ -39,22 +40,22 @@ def test_a_history_gives_health_power_and_status():
     assert answer.temperature_degc == pytest.approx(22.0)
 
 
-def test_the_methods_stay_apart_and_their_disagreement_is_shown():
-    answer = Assessor(PACK).run(history(12, true_capacity=51.0, believed=53.0))[-1]
+def test_the_methods_stay_apart_and_their_disagreement_is_shown() -> None:
+    answer: Any = Assessor(PACK).run(history(12, true_capacity=51.0, believed=53.0))[-1]
     assert answer.capacity["bms_soc"].value == pytest.approx(53.0, rel=0.01)
     assert answer.capacity["ocv"].value == pytest.approx(51.0, rel=0.01)
     assert answer.capacity_disagreement == pytest.approx(53.0 / 51.0 - 1.0, abs=0.01)
     assert answer.soh.low < 51.0 / 60.0 < answer.soh.value < 53.0 / 60.0
 
 
-def test_capacity_is_the_method_with_the_narrower_interval():
-    answer = Assessor(PACK).run(history())[-1]
+def test_capacity_is_the_method_with_the_narrower_interval() -> None:
+    answer: Any = Assessor(PACK).run(history())[-1]
     widths = {m: e.high - e.low for m, e in answer.capacity.items()}
-    assert answer.capacity_ah.source == min(widths, key=widths.get)
+    assert answer.capacity_ah.source == min(widths, key=lambda m: widths[m])
 
 
-def test_nothing_is_known_at_first():
-    answer = Assessor(PACK).step(drive(PACK))
+def test_nothing_is_known_at_first() -> None:
+    answer: Any = Assessor(PACK).step(drive(PACK))
     assert answer.soh.value is None
     assert answer.status == "Unknown"
     assert answer.risk_score is None
@@ -62,26 +63,26 @@ def test_nothing_is_known_at_first():
     assert [e.method for e in answer.evidence] == ["bms_soc", "ocv"]
 
 
-def test_unknown_soc_or_temperature_leaves_live_power_unknown():
+def test_unknown_soc_or_temperature_leaves_live_power_unknown() -> None:
     bare = drive(PACK)
     bare.features[:] = np.nan
-    answer = Assessor(PACK).step(bare)
+    answer: Any = Assessor(PACK).step(bare)
     assert answer.live_sop == ()
     assert answer.live_sop_reasons == ("no_soc", "no_temperature")
     assert answer.evidence[0].refused == "no_current"
 
 
-def test_without_rated_power_there_is_no_score_but_a_status():
+def test_without_rated_power_there_is_no_score_but_a_status() -> None:
     battery = structs.replace(PACK, rated_power_w=None)
-    answer = Assessor(battery).run(history(believed=45.0))[-1]
+    answer: Any = Assessor(battery).run(history(believed=45.0))[-1]
     assert answer.risk_score is None
     assert "no_rated_power" in answer.reasons
     assert answer.status == "Monitor"
 
 
-def test_a_chemistry_without_tables_still_has_health_from_the_bms():
+def test_a_chemistry_without_tables_still_has_health_from_the_bms() -> None:
     lfp = pack("LFP")
-    answer = Assessor(lfp).run([drive(lfp, d) for d in range(6)])[-1]
+    answer: Any = Assessor(lfp).run([drive(lfp, d) for d in range(6)])[-1]
     assert answer.soh.value == pytest.approx(0.9, abs=0.02)
     assert answer.capacity["ocv"].reasons == ("unsupported_chemistry",)
     assert answer.reference_sop_w.value is None
@@ -91,21 +92,21 @@ def test_a_chemistry_without_tables_still_has_health_from_the_bms():
     assert answer.status == "Healthy"
 
 
-def test_assumed_start_is_said():
+def test_assumed_start_is_said() -> None:
     s = structs.replace(drive(PACK), event_assumed=True)
     assert "start_assumed" in Assessor(PACK).step(s).reasons
 
 
-def test_live_power_may_be_left_out():
-    whole = Assessor(PACK).run(history(4))[-1]
-    short = Assessor(PACK).run(history(4), live=False)[-1]
+def test_live_power_may_be_left_out() -> None:
+    whole: Any = Assessor(PACK).run(history(4))[-1]
+    short: Any = Assessor(PACK).run(history(4), live=False)[-1]
     assert short.live_sop == ()
     assert short.live_sop_reasons == ("not_asked",)
     same = structs.replace(short, live_sop=whole.live_sop, live_sop_reasons=whole.live_sop_reasons)
     assert same == whole
 
 
-def test_shuffled_and_repeated_segments_end_alike_after_sorting():
+def test_shuffled_and_repeated_segments_end_alike_after_sorting() -> None:
     segments = history(5)
     straight = Assessor(PACK)
     straight.run(segments)
@@ -120,8 +121,8 @@ HISTORY = [*history(4), rest(PACK, 0.5, 5), drive(PACK, 6), drive(PACK, 7, findi
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, len(HISTORY)))
-def test_a_checkpoint_as_json_changes_nothing(at):
-    whole = Assessor(PACK)
+def test_a_checkpoint_as_json_changes_nothing(at: Any) -> None:
+    whole: Any = Assessor(PACK)
     answers = whole.run(HISTORY)
     first, second = Assessor(PACK), Assessor(PACK)
     first.run(HISTORY[:at])
@@ -130,7 +131,7 @@ def test_a_checkpoint_as_json_changes_nothing(at):
     assert second.state() == whole.state()
 
 
-def test_foreign_vectors_and_states_are_refused():
+def test_foreign_vectors_and_states_are_refused() -> None:
     short = structs.replace(drive(PACK), features=np.zeros(3, dtype=np.float32))
     with pytest.raises(InputError, match="features"):
         Assessor(PACK).step(short)
@@ -140,7 +141,7 @@ def test_foreign_vectors_and_states_are_refused():
         Assessor(PACK).run([drive(PACK, 3), drive(PACK, 1)])
 
 
-def test_the_digest_follows_all_that_decides_an_answer(monkeypatch):
+def test_the_digest_follows_all_that_decides_an_answer(monkeypatch: Any) -> None:
     base = model_digest(PACK, Settings())
     assert base == model_digest(pack(), Settings())
     assert len(base) == 64

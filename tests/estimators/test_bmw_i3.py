@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -37,7 +38,7 @@ def trips(public_data: Path) -> dict[str, pl.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def segments(trips) -> list[Segment]:
+def segments(trips: Any) -> list[Segment]:
     assert I3.undated_start is not None
     return [
         Segment(
@@ -54,31 +55,31 @@ def segments(trips) -> list[Segment]:
 
 
 @pytest.fixture(scope="module")
-def answers(segments) -> dict[str, Answer]:
+def answers(segments: Any) -> dict[str, Answer]:
     return dict(zip((s.digest for s in segments), Assessor(I3.battery).run(segments), strict=True))
 
 
-def evidence(answers, method):
+def evidence(answers: Any, method: Any) -> Any:
     return {name: e for name, a in answers.items() for e in a.evidence if e.method == method}
 
 
-def test_capacity_from_soc(answers):
-    last = list(answers.values())[-1]
-    c = last.capacity_ah
+def test_capacity_from_soc(answers: Any) -> None:
+    last: Any = list(answers.values())[-1]
+    c: Any = last.capacity_ah
     assert 61.0 <= c.value <= 62.5
     assert c.source == "bms_soc"
     assert 1.0 <= c.high - c.low <= 4.0
     assert c.low < 61.7 < c.high
 
 
-def test_every_long_trip_agrees(answers):
+def test_every_long_trip_agrees(answers: Any) -> None:
     made = {n: e for n, e in evidence(answers, "bms_soc").items() if not e.refused}
     assert len(made) >= 45
     assert all(61.2 <= e.capacity_ah <= 62.8 for e in made.values())
     assert all(abs(e.delta_soc) > 0.049 for e in made.values())
 
 
-def test_the_false_trip_is_refused_with_its_reason(answers):
+def test_the_false_trip_is_refused_with_its_reason(answers: Any) -> None:
     bms = evidence(answers, "bms_soc")
     assert bms["TripB02"].refused == "soc_inconsistent"
     assert bms["TripB13"].refused == "low_delta_soc"
@@ -86,8 +87,8 @@ def test_the_false_trip_is_refused_with_its_reason(answers):
     assert len(refused) <= 6, refused
 
 
-def test_no_rest_no_ocv(answers):
-    last = list(answers.values())[-1]
+def test_no_rest_no_ocv(answers: Any) -> None:
+    last: Any = list(answers.values())[-1]
     assert last.capacity["ocv"].value is None
     assert last.capacity["ocv"].reasons == ("no_rest",)
     assert last.soh.reasons == ("bms_soc_only",)
@@ -95,8 +96,8 @@ def test_no_rest_no_ocv(answers):
     assert last.status == "Healthy"
 
 
-def test_resistance_of_every_trip_is_measured(segments):
-    warm = [
+def test_resistance_of_every_trip_is_measured(segments: Any) -> None:
+    warm: Any = [
         f["resistance_ohm"]
         for f in (as_dict(s.features) for s in segments)
         if f["resistance_temperature_degc"] and f["resistance_temperature_degc"] > 20.0
@@ -105,7 +106,7 @@ def test_resistance_of_every_trip_is_measured(segments):
     assert 0.05 < np.median(warm) < 0.12
 
 
-def test_the_shown_soc_would_give_another_battery(trips):
+def test_the_shown_soc_would_give_another_battery(trips: Any) -> None:
     if trips["TripA01"]["soc_displayed"].null_count() == trips["TripA01"].height:
         pytest.fail("the shown SoC is absent from the visible trips")
     whole = [as_dict(extract(columns(p, "soc_displayed"), I3.battery)) for p in trips.values()]
@@ -113,14 +114,14 @@ def test_the_shown_soc_would_give_another_battery(trips):
     assert np.median(found) < 56.0
 
 
-def test_features_of_a_trip_take_about_110_bytes(segments):
+def test_features_of_a_trip_take_about_110_bytes(segments: Any) -> None:
     sizes = [len(pack(s.features)) for s in segments]
     assert np.mean(sizes) <= 112
 
 
-def test_soc_that_ends_early_is_used_as_far_as_it_goes(segments):
+def test_soc_that_ends_early_is_used_as_far_as_it_goes(segments: Any) -> None:
     cut = [s for s in segments if s.features[INDEX["missing_soc"]] > 0.05]
     assert cut
     for s in cut:
-        f = as_dict(s.features)
+        f: Any = as_dict(s.features)
         assert f["soc_duration_s"] < f["duration_s"]

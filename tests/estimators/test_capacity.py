@@ -1,10 +1,12 @@
 """Capacity evidence: right where it can be, refused by name where it cannot."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from evitals.estimators import capacity
-from evitals.estimators.capacity import REASONS, bms_soc
+from evitals.estimators.capacity import REASONS, Measurement, bms_soc
 from evitals.estimators.rests import TABLE_NODES, RestChain
 
 from .made_up import drive, drive_columns, outing, pack, rest, segment
@@ -12,8 +14,13 @@ from .made_up import drive, drive_columns, outing, pack, rest, segment
 PACK = pack()
 
 
-def test_a_drive_gives_the_capacity_its_soc_counts_on():
-    e = bms_soc(drive(PACK), PACK).evidence
+def told(made: Measurement | None) -> Measurement:
+    assert made is not None
+    return made
+
+
+def test_a_drive_gives_the_capacity_its_soc_counts_on() -> None:
+    e: Any = bms_soc(drive(PACK), PACK).evidence
     assert e.refused == ""
     assert e.method == "bms_soc"
     assert e.capacity_ah == pytest.approx(54.0, rel=0.01)
@@ -21,19 +28,19 @@ def test_a_drive_gives_the_capacity_its_soc_counts_on():
     assert e.delta_soc < 0 > e.charge_ah
 
 
-def test_a_charge_gives_it_as_well():
-    e = bms_soc(drive(PACK, soc=0.2, current=45.0), PACK).evidence
+def test_a_charge_gives_it_as_well() -> None:
+    e: Any = bms_soc(drive(PACK, soc=0.2, current=45.0), PACK).evidence
     assert e.capacity_ah == pytest.approx(54.0, rel=0.01)
 
 
 @pytest.mark.parametrize("dt", [0.1, 1.0, 10.0, 30.0])
-def test_any_sampling_is_taken_and_coarse_one_is_trusted_less(dt):
-    made = bms_soc(drive(PACK, dt=dt, seconds=3000), PACK)
+def test_any_sampling_is_taken_and_coarse_one_is_trusted_less(dt: Any) -> None:
+    made: Any = bms_soc(drive(PACK, dt=dt, seconds=3000), PACK)
     assert made.evidence.capacity_ah == pytest.approx(54.0, rel=0.02)
     assert made.sigma >= bms_soc(drive(PACK, dt=0.1, seconds=3000), PACK).sigma
 
 
-def test_coarse_soc_is_trusted_less_and_needs_more_change():
+def test_coarse_soc_is_trusted_less_and_needs_more_change() -> None:
     coarse = pack(sensors=type(PACK.sensors)(soc_resolution=0.01))
     fine = pack(sensors=type(PACK.sensors)(soc_resolution=0.001))
     long = {"seconds": 3000}
@@ -46,46 +53,46 @@ def test_coarse_soc_is_trusted_less_and_needs_more_change():
     assert bms_soc(drive(coarse, step=0.01, **short), coarse).evidence.refused == "low_delta_soc"
 
 
-def with_(columns, **changes):
+def with_(columns: Any, **changes: Any) -> Any:
     return columns | changes
 
 
-def jump(c):
+def jump(c: Any) -> Any:
     return with_(c, soc=c["soc"] - np.where(c["time_s"] > 700, 0.06, 0.0))
 
 
-def not_following(c):
+def not_following(c: Any) -> Any:
     return with_(c, current_a=np.where(c["time_s"] < 250, -180.0, c["current_a"]))
 
 
-def flipped(c):
+def flipped(c: Any) -> Any:
     return with_(c, current_a=-c["current_a"])
 
 
-def hole(c):
+def hole(c: Any) -> Any:
     keep = (c["time_s"] < 500) | (c["time_s"] > 900)
     return {name: values[keep] for name, values in c.items()}
 
 
-def no_soc(c):
+def no_soc(c: Any) -> Any:
     return {name: values for name, values in c.items() if name != "soc"}
 
 
-def no_current(c):
+def no_current(c: Any) -> Any:
     return {name: values for name, values in c.items() if name != "current_a"}
 
 
-def patchy(c):
+def patchy(c: Any) -> Any:
     current = c["current_a"].copy()
     current[::10] = np.nan
     return with_(c, current_a=current)
 
 
-def cold(c):
+def cold(c: Any) -> Any:
     return with_(c, temperature_degc=np.full(c["time_s"].size, -18.0))
 
 
-def too_small(c):
+def too_small(c: Any) -> Any:
     return with_(c, soc=0.8 + 5 * (c["soc"] - 0.8) / 1.0)
 
 
@@ -102,37 +109,37 @@ def too_small(c):
         (cold, "cold"),
     ],
 )
-def test_refusals_are_named(harm, reason):
-    e = bms_soc(segment(harm(drive_columns()), PACK), PACK).evidence
+def test_refusals_are_named(harm: Any, reason: Any) -> None:
+    e: Any = bms_soc(segment(harm(drive_columns()), PACK), PACK).evidence
     assert e.refused == reason
     assert e.capacity_ah is None
     assert reason in REASONS
 
 
-def test_a_capacity_that_cannot_be_is_refused():
-    e = bms_soc(drive(PACK, capacity=16.0, seconds=600), PACK).evidence
+def test_a_capacity_that_cannot_be_is_refused() -> None:
+    e: Any = bms_soc(drive(PACK, capacity=16.0, seconds=600), PACK).evidence
     assert e.refused == "implausible_capacity"
 
 
 @pytest.mark.parametrize("code", capacity.REFUSING)
-def test_what_the_doctor_found_refuses_under_its_name(code):
-    e = bms_soc(drive(PACK, findings=(code, "gap_in_something_else")), PACK).evidence
+def test_what_the_doctor_found_refuses_under_its_name(code: Any) -> None:
+    e: Any = bms_soc(drive(PACK, findings=(code, "gap_in_something_else")), PACK).evidence
     assert e.refused == code
     assert code in REASONS
 
 
-def test_sentinels_are_named_where_they_took_the_current():
+def test_sentinels_are_named_where_they_took_the_current() -> None:
     s = segment(patchy(drive_columns()), PACK, findings=("sentinel",))
     assert bms_soc(s, PACK).evidence.refused == "sentinel"
     assert bms_soc(drive(PACK, findings=("sentinel",)), PACK).evidence.refused == ""
 
 
-def test_two_rests_give_the_capacity_that_the_bms_does_not_know():
+def test_two_rests_give_the_capacity_that_the_bms_does_not_know() -> None:
     chain = RestChain(PACK)
     first, trip, last = outing(PACK, 0, true_capacity=50.0, believed=54.0)
     assert chain.step(first) is None
     assert chain.step(trip) is None
-    made = chain.step(last)
+    made: Any = chain.step(last)
     assert made.evidence.method == "ocv"
     assert made.evidence.refused == ""
     assert made.evidence.capacity_ah == pytest.approx(50.0, rel=0.02)
@@ -141,13 +148,13 @@ def test_two_rests_give_the_capacity_that_the_bms_does_not_know():
     assert made.offset_per_a < 0.0  # a drive: charge is negative, a positive offset shrinks it
 
 
-def test_a_drive_without_rests_is_refused_for_ocv():
-    made = RestChain(PACK).step(drive(PACK))
+def test_a_drive_without_rests_is_refused_for_ocv() -> None:
+    made: Any = RestChain(PACK).step(drive(PACK))
     assert made.evidence.refused == "no_rest"
     assert made.evidence.method == "ocv"
 
 
-def test_rests_of_different_recordings_make_no_pair():
+def test_rests_of_different_recordings_make_no_pair() -> None:
     chain = RestChain(PACK)
     first, trip, _ = outing(PACK, 0)
     chain.step(first)
@@ -160,48 +167,48 @@ def test_rests_of_different_recordings_make_no_pair():
     ("changes", "reason"),
     [({"seconds": 900}, "no_rest"), ({"drift_v": 8.0}, "no_rest"), ({"degc": -5.0}, "cold")],
 )
-def test_a_rest_that_tells_nothing_is_refused(changes, reason):
+def test_a_rest_that_tells_nothing_is_refused(changes: Any, reason: Any) -> None:
     chain = RestChain(PACK)
     first, trip, _ = outing(PACK, 0)
     chain.step(first)
     chain.step(trip)
-    made = chain.step(rest(PACK, 0.4, 0.2, continues=True, **changes))
+    made: Any = chain.step(rest(PACK, 0.4, 0.2, continues=True, **changes))
     assert made.evidence.refused == reason
 
 
-def test_a_table_that_is_another_cells_is_noticed():
+def test_a_table_that_is_another_cells_is_noticed() -> None:
     chain = RestChain(PACK)
     first, trip, _ = outing(PACK, 0)
     chain.step(first)
     chain.step(trip)
     high = rest(PACK, 0.75, 0.2, continues=True, reported=0.5)
-    assert chain.step(high).evidence.refused == "table_unfit"
+    assert told(chain.step(high)).evidence.refused == "table_unfit"
 
 
-def test_little_change_between_rests_is_refused():
+def test_little_change_between_rests_is_refused() -> None:
     chain = RestChain(PACK)
-    made = [chain.step(s) for s in outing(PACK, 0, seconds=300)][-1]
+    made: Any = [chain.step(s) for s in outing(PACK, 0, seconds=300)][-1]
     assert made.evidence.refused == "low_delta_soc"
     assert made.evidence.charge_ah < 0.0
 
 
-def test_lost_charge_breaks_the_chain():
+def test_lost_charge_breaks_the_chain() -> None:
     chain = RestChain(PACK)
     first, _, last = outing(PACK, 0)
     chain.step(first)
     holed = segment(hole(drive_columns()), PACK, day=0.1, continues=True)
-    assert chain.step(holed).evidence.refused == "gap"
-    after = chain.step(last)
+    assert told(chain.step(holed)).evidence.refused == "gap"
+    after: Any = chain.step(last)
     assert after is None
 
 
-def test_chemistry_without_tables_is_named():
+def test_chemistry_without_tables_is_named() -> None:
     lfp = pack("LFP")
-    assert RestChain(lfp).step(drive(lfp)).evidence.refused == "unsupported_chemistry"
+    assert told(RestChain(lfp).step(drive(lfp))).evidence.refused == "unsupported_chemistry"
     assert bms_soc(drive(lfp), lfp).evidence.refused == ""
 
 
-def test_chain_resumes_from_its_state():
+def test_chain_resumes_from_its_state() -> None:
     first, trip, last = outing(PACK, 0)
     one, two = RestChain(PACK), RestChain(PACK)
     for s in (first, trip):

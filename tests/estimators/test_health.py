@@ -1,6 +1,7 @@
 """The filter: converges, covers, forgives outliers, and knows what it cannot know."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,15 @@ PACK = pack()
 SETTINGS = Settings()
 
 
-def measured(capacity, day=0.0, method="bms_soc", sigma=0.02, table=0.0, offset=0.0, refused=""):
+def measured(
+    capacity: Any,
+    day: Any = 0.0,
+    method: Any = "bms_soc",
+    sigma: Any = 0.02,
+    table: Any = 0.0,
+    offset: Any = 0.0,
+    refused: Any = "",
+) -> Any:
     """``table``: error of ln capacity that one standard deviation of the OCV table makes."""
     nodes = (table / TABLE_SIGMA_V, *[0.0] * (len(TABLE_NODES) - 1)) if method == "ocv" else ()
     return Measurement(
@@ -41,15 +50,15 @@ def measured(capacity, day=0.0, method="bms_soc", sigma=0.02, table=0.0, offset=
     )
 
 
-def folded(measurements, battery=PACK):
-    f = HealthFilter(battery, SETTINGS)
+def folded(measurements: Any, battery: Any = PACK) -> Any:
+    f: Any = HealthFilter(battery, SETTINGS)
     for m in measurements:
         f.step(m)
     return f
 
 
-def test_unknown_until_there_is_enough():
-    f = folded([measured(54.0, 0), measured(54.0, 1)])
+def test_unknown_until_there_is_enough() -> None:
+    f: Any = folded([measured(54.0, 0), measured(54.0, 1)])
     assert f.soh().value is None
     assert "few_evidence" in f.soh().reasons
     f.step(measured(54.0, 2))
@@ -57,15 +66,15 @@ def test_unknown_until_there_is_enough():
     assert f.soh().validity == "valid"
 
 
-def test_refusals_explain_the_unknown():
-    f = folded([measured(54.0, d, refused="low_delta_soc") for d in range(5)])
+def test_refusals_explain_the_unknown() -> None:
+    f: Any = folded([measured(54.0, d, refused="low_delta_soc") for d in range(5)])
     assert f.soh().reasons == ("low_delta_soc",)
     assert f.capacity("bms_soc").reasons == ("low_delta_soc",)
     assert HealthFilter(PACK, SETTINGS).soh().reasons == ("no_evidence",)
 
 
-def test_bms_alone_leaves_the_bms_error_in_the_soh_but_not_in_its_own_capacity():
-    f = folded([measured(54.0, d) for d in range(60)])
+def test_bms_alone_leaves_the_bms_error_in_the_soh_but_not_in_its_own_capacity() -> None:
+    f: Any = folded([measured(54.0, d) for d in range(60)])
     own, soh = f.capacity("bms_soc"), f.soh()
     assert own.source == "bms_soc"
     assert own.value == pytest.approx(54.0, rel=0.005)
@@ -74,45 +83,47 @@ def test_bms_alone_leaves_the_bms_error_in_the_soh_but_not_in_its_own_capacity()
     assert soh.reasons == ("bms_soc_only",)
 
 
-def test_a_better_bms_gives_a_narrower_soh():
+def test_a_better_bms_gives_a_narrower_soh() -> None:
     better = Settings(bms_capacity_error=0.01)
     wide, narrow = HealthFilter(PACK, SETTINGS), HealthFilter(PACK, better)
     for d in range(20):
         wide.step(measured(54.0, d))
         narrow.step(measured(54.0, d))
-    assert narrow.soh().high - narrow.soh().low < 0.6 * (wide.soh().high - wide.soh().low)
+    loose: Any = wide.soh()
+    tight: Any = narrow.soh()
+    assert tight.high - tight.low < 0.6 * (loose.high - loose.low)
 
 
-def test_ocv_reveals_the_bms_error():
+def test_ocv_reveals_the_bms_error() -> None:
     both = [measured(54.0, d) for d in range(30)]
     both += [measured(52.0, 30 + d, "ocv", sigma=0.02, table=0.004) for d in range(30)]
-    f = folded(both)
+    f: Any = folded(both)
     assert f.soh().value * 60.0 == pytest.approx(52.0, rel=0.012)
     assert f.soh().source == "bms_soc+ocv"
     assert f.capacity("bms_soc").value == pytest.approx(54.0, rel=0.01)
     assert f.capacity("ocv").value == pytest.approx(52.0, rel=0.01)
 
 
-def test_an_uncertain_table_cannot_overrule_the_bms():
+def test_an_uncertain_table_cannot_overrule_the_bms() -> None:
     both = [measured(54.0, d) for d in range(30)]
     both += [measured(45.0, 30 + d, "ocv", table=0.2) for d in range(30)]
-    f = folded(both)
+    f: Any = folded(both)
     assert 0.95 * 54.0 < f.soh().value * 60.0 < 1.05 * 54.0
     assert f.capacity("ocv").high - f.capacity("ocv").low > 10.0
 
 
-def test_opposite_offsets_show_the_offset():
+def test_opposite_offsets_show_the_offset() -> None:
     # 1 A of offset adds 2 % to a charge and takes 2 % from a drive.
     pairs = []
     for d in range(40):
         sign = 1.0 if d % 2 else -1.0
         capacity = 54.0 * math.exp(sign * 0.02 * 0.4)
         pairs.append(measured(capacity, d, "ocv", sigma=0.01, offset=sign * 0.02))
-    f = folded(pairs)
+    f: Any = folded(pairs)
     assert f.capacity("ocv").value == pytest.approx(54.0, rel=0.004)
 
 
-def test_outliers_move_little():
+def test_outliers_move_little() -> None:
     clean = folded([measured(54.0, d) for d in range(20)])
     struck = folded([measured(54.0 if d % 7 else 75.0, d) for d in range(1, 21)])
     assert struck.capacity("bms_soc").value == pytest.approx(
@@ -120,35 +131,35 @@ def test_outliers_move_little():
     )
 
 
-def test_a_first_outlier_is_overcome():
-    f = folded([measured(75.0, 0)] + [measured(54.0, d) for d in range(1, 20)])
+def test_a_first_outlier_is_overcome() -> None:
+    f: Any = folded([measured(75.0, 0)] + [measured(54.0, d) for d in range(1, 20)])
     assert f.capacity("bms_soc").value == pytest.approx(54.0, rel=0.02)
 
 
-def test_ageing_is_followed():
+def test_ageing_is_followed() -> None:
     years = 4
-    f = folded(
+    f: Any = folded(
         [measured(60.0 * (1 - 0.04 * d / 365.25), d) for d in range(0, int(years * 365.25), 7)]
     )
     assert f.capacity("bms_soc").value == pytest.approx(60.0 * (1 - 0.04 * years), rel=0.015)
 
 
-def test_time_without_evidence_widens_the_interval():
-    f = folded([measured(54.0, d) for d in range(30)])
-    before = f.capacity("bms_soc")
+def test_time_without_evidence_widens_the_interval() -> None:
+    f: Any = folded([measured(54.0, d) for d in range(30)])
+    before: Any = f.capacity("bms_soc")
     f.step(measured(54.0, 1500, refused="gap"))
-    after = f.capacity("bms_soc")
+    after: Any = f.capacity("bms_soc")
     assert after.high - after.low > 1.5 * (before.high - before.low)
     assert after.value < before.value
 
 
-def test_order_is_required():
-    f = folded([measured(54.0, 5)])
+def test_order_is_required() -> None:
+    f: Any = folded([measured(54.0, 5)])
     with pytest.raises(InputError, match="backward"):
         f.step(measured(54.0, 4))
 
 
-def test_an_impossible_soh_is_doubtful():
+def test_an_impossible_soh_is_doubtful() -> None:
     assert folded([measured(75.0, d) for d in range(9)]).soh().validity == "doubtful"
 
 
@@ -163,7 +174,7 @@ def test_an_impossible_soh_is_doubtful():
     ),
     st.integers(0, 25),
 )
-def test_resuming_from_a_checkpoint_changes_nothing(rows, at):
+def test_resuming_from_a_checkpoint_changes_nothing(rows: Any, at: Any) -> None:
     all_ = [measured(c, d, m, sigma=s, table=0.05, offset=0.01) for d, (c, m, s) in enumerate(rows)]
     whole, part, resumed = folded(all_), folded(all_[:at]), HealthFilter(PACK, SETTINGS)
     resumed.restore(part.state())
@@ -171,13 +182,13 @@ def test_resuming_from_a_checkpoint_changes_nothing(rows, at):
         resumed.step(m)
     assert resumed.state() == whole.state()
     assert resumed.soh() == whole.soh()
-    soh = whole.soh()
+    soh: Any = whole.soh()
     if soh.value is not None:
         assert soh.low <= soh.value <= soh.high
 
 
-def test_foreign_state_is_refused():
-    f = HealthFilter(PACK, SETTINGS)
+def test_foreign_state_is_refused() -> None:
+    f: Any = HealthFilter(PACK, SETTINGS)
     with pytest.raises(InputError, match="health filter"):
         f.restore({"mean": [1, 2]})
     broken = f.state() | {"mean": [float("nan")] * 4}
@@ -185,7 +196,7 @@ def test_foreign_state_is_refused():
         f.restore(broken)
 
 
-def test_interval_covers_what_its_own_model_draws():
+def test_interval_covers_what_its_own_model_draws() -> None:
     """Calibration: vehicles drawn from the filter's own assumptions, both with and without OCV."""
     rng = np.random.default_rng(8)
     inside = {True: 0, False: 0}
@@ -201,7 +212,7 @@ def test_interval_covers_what_its_own_model_draws():
                 if with_ocv:
                     z = true * math.exp(g + 0.03 * t + rng.normal(0, 0.02))
                     f.step(measured(z, d / 10, "ocv", sigma=0.02, table=0.03))
-            soh = f.soh()
+            soh: Any = f.soh()
             inside[with_ocv] += soh.low <= true / 60.0 <= soh.high
     assert 0.85 <= inside[False] / count <= 0.96
     assert 0.85 <= inside[True] / count <= 0.96
@@ -214,14 +225,14 @@ def test_interval_covers_what_its_own_model_draws():
     st.floats(0.0, 0.5),
     st.floats(0.01, 0.99),
 )
-def test_quantile_inverts_the_distribution(means, sigma, half, share):
+def test_quantile_inverts_the_distribution(means: Any, sigma: Any, half: Any, share: Any) -> None:
     m = np.array(means)
     w = np.full(m.size, 1.0 / m.size)
     x = quantile(share, m, w, sigma, half)
     assert distribution(x, m, w, sigma, half) == pytest.approx(share, abs=1e-5)
 
 
-def test_distribution_agrees_with_draws():
+def test_distribution_agrees_with_draws() -> None:
     rng = np.random.default_rng(0)
     m, w = np.array([-0.5, 0.2]), np.array([0.3, 0.7])
     drawn = rng.choice(m, 200_000, p=w) + 0.1 * rng.standard_normal(200_000)

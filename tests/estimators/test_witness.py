@@ -1,5 +1,7 @@
 """The witness: estimators against a simulated fleet's truth, small."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from evitals.twin.fleet import Fleet
 
 
 @pytest.fixture(scope="module")
-def reports():
+def reports() -> Any:
     return {
         rests: witness.score(vehicles=6, days=40, seed=77, rests=rests, workers=1)
         for rests in (True, False)
@@ -17,7 +19,7 @@ def reports():
 
 
 @pytest.mark.parametrize("rests", [True, False])
-def test_health_beats_no_ageing_and_mostly_covers(reports, rests):
+def test_health_beats_no_ageing_and_mostly_covers(reports: Any, rests: Any) -> None:
     r = reports[rests]
     assert r["answered"] == 6
     assert r["soh"]["mae"] < 0.05
@@ -26,13 +28,13 @@ def test_health_beats_no_ageing_and_mostly_covers(reports, rests):
     assert 0.02 < r["interval_width_mean"] < 0.15
 
 
-def test_without_rests_only_the_bms_speaks(reports):
+def test_without_rests_only_the_bms_speaks(reports: Any) -> None:
     assert reports[False]["baselines"]["ocv_alone"] is None
     assert reports[True]["baselines"]["ocv_alone"]["vehicles"] >= 1
     assert reports[True]["interval_width_mean"] < reports[False]["interval_width_mean"]
 
 
-def test_a_vehicle_is_judged_alike_alone_and_in_a_fleet():
+def test_a_vehicle_is_judged_alike_alone_and_in_a_fleet() -> None:
     fleet = Fleet(vehicles=6, days=20, seed=77, rests=False, trips_per_day=0.7)
     alone = witness.judge(fleet, 2, Settings())
     seen: list[int] = []
@@ -43,9 +45,9 @@ def test_a_vehicle_is_judged_alike_alone_and_in_a_fleet():
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
-def test_errors_are_those_of_the_known_values():
+def test_errors_are_those_of_the_known_values() -> None:
     truth = np.array([0.9, 0.8, 0.7])
-    got = witness.errors([0.95, None, 0.6], truth)
+    got: Any = witness.errors([0.95, None, 0.6], truth)
     assert got["vehicles"] == 2
     assert got["mae"] == pytest.approx(0.075)
     assert got["bias"] == pytest.approx(-0.025)

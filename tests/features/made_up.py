@@ -1,5 +1,7 @@
 """A made-up pack and drive."""
 
+from typing import Any
+
 import numpy as np
 
 from evitals.battery import Battery, Limits, Sensors
@@ -19,7 +21,7 @@ PACK = Battery(
 )
 
 
-def drive(n=1201, dt=1.0, capacity=58.0, seed=3):
+def drive(n: Any = 1201, dt: Any = 1.0, capacity: Any = 58.0, seed: Any = 3) -> Any:
     """A made-up drive: current noise around -30 A, SoC that counts it, 0.08 ohm."""
     rng = np.random.default_rng(seed)
     t = np.arange(n) * dt

@@ -1,5 +1,7 @@
 """What a stretch of telemetry says in a few numbers, checked against sums done by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,13 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from evitals.errors import InputError
-from evitals.features import FEATURES, INDEX, Stream, as_dict, extract
+from evitals.features import FEATURES, INDEX, Stream, extract
+from evitals.features import as_dict as named
 from evitals.features.extraction import SIGNALS_USED
 
 from .made_up import PACK, drive
 
 
-def test_sums_of_a_drive():
+def as_dict(vector: Any) -> Any:
+    return named(vector)
+
+
+def test_sums_of_a_drive() -> None:
     columns = drive()
     f = as_dict(extract(columns, PACK))
     i, hours = columns["current_a"], 1.0 / 3600.0
@@ -33,7 +40,7 @@ def test_sums_of_a_drive():
     assert f["equivalent_full_cycles"] == pytest.approx(moved, rel=1e-3)
 
 
-def test_line_of_soc_over_charge_gives_the_capacity():
+def test_line_of_soc_over_charge_gives_the_capacity() -> None:
     columns = drive(capacity=58.0)
     columns["soc"] = np.round(columns["soc"] / 0.01) * 0.01
     f = as_dict(extract(columns, PACK))
@@ -44,7 +51,7 @@ def test_line_of_soc_over_charge_gives_the_capacity():
     assert exact["soc_fit_rms"] < 1e-4
 
 
-def test_incremental_resistance_is_found():
+def test_incremental_resistance_is_found() -> None:
     f = as_dict(extract(drive(), PACK))
     assert f["resistance_ohm"] == pytest.approx(0.08, rel=1e-3)
     assert f["resistance_temperature_degc"] == 21.0
@@ -52,13 +59,13 @@ def test_incremental_resistance_is_found():
     assert f["resistance_steps"] > 500
 
 
-def test_resistance_needs_steps_within_seconds():
+def test_resistance_needs_steps_within_seconds() -> None:
     f = as_dict(extract(drive(dt=10.0), PACK))
     assert f["resistance_ohm"] is None
     assert f["resistance_steps"] == 0.0
 
 
-def test_fast_sampling_gives_the_same_resistance_steps_as_one_second():
+def test_fast_sampling_gives_the_same_resistance_steps_as_one_second() -> None:
     slow = drive()
     fast = {name: np.repeat(values, 10) for name, values in slow.items()}
     fast["time_s"] = np.arange(12010) * 0.1
@@ -66,7 +73,7 @@ def test_fast_sampling_gives_the_same_resistance_steps_as_one_second():
     assert f["resistance_ohm"] == pytest.approx(0.08, rel=1e-2)
 
 
-def test_a_jump_of_soc_is_seen_and_a_steady_slope_is_not():
+def test_a_jump_of_soc_is_seen_and_a_steady_slope_is_not() -> None:
     columns = drive()
     assert as_dict(extract(columns, PACK))["soc_jump_max"] < 1e-3
     columns["soc"] = columns["soc"] + np.where(columns["time_s"] > 600, 0.03, 0.0)
@@ -75,13 +82,13 @@ def test_a_jump_of_soc_is_seen_and_a_steady_slope_is_not():
     assert f["soc_window_error"] == pytest.approx(0.03, rel=0.1)
 
 
-def test_current_that_soc_does_not_follow_shows_in_the_windows():
+def test_current_that_soc_does_not_follow_shows_in_the_windows() -> None:
     columns = drive()
     columns["current_a"] = np.where(columns["time_s"] < 200, -130.0, columns["current_a"])
     assert as_dict(extract(columns, PACK))["soc_window_error"] > 0.04
 
 
-def test_rests_at_both_ends():
+def test_rests_at_both_ends() -> None:
     t = np.concatenate(
         [np.arange(0, 3600, 60.0), 3600 + np.arange(600.0), 4200 + np.arange(61) * 60]
     )
@@ -99,15 +106,15 @@ def test_rests_at_both_ends():
     assert as_dict(extract(drive(), PACK))["rest_end_s"] == 0.0
 
 
-def test_gap_counts_only_where_current_flowed():
+def test_gap_counts_only_where_current_flowed() -> None:
     t = np.array([0.0, 60.0, 660.0, 720.0])
-    moving = extract({"time_s": t, "current_a": np.full(4, -20.0)}, PACK)
-    resting = extract({"time_s": t, "current_a": np.zeros(4)}, PACK)
+    moving: Any = extract({"time_s": t, "current_a": np.full(4, -20.0)}, PACK)
+    resting: Any = extract({"time_s": t, "current_a": np.zeros(4)}, PACK)
     assert as_dict(moving)["gap_s"] == 600.0
     assert as_dict(resting)["gap_s"] == 0.0
 
 
-def test_missing_stays_missing():
+def test_missing_stays_missing() -> None:
     columns = drive()
     bare = {"time_s": columns["time_s"], "current_a": columns["current_a"]}
     f = as_dict(extract(bare, PACK))
@@ -122,7 +129,7 @@ def test_missing_stays_missing():
     assert f["charge_out_ah"] > 0.0
 
 
-def test_missing_samples_are_bridged_not_zero_filled():
+def test_missing_samples_are_bridged_not_zero_filled() -> None:
     columns = drive()
     whole = as_dict(extract(columns, PACK))
     holes = columns | {"current_a": columns["current_a"].copy()}
@@ -132,7 +139,7 @@ def test_missing_samples_are_bridged_not_zero_filled():
     assert f["net_charge_ah"] == pytest.approx(whole["net_charge_ah"], rel=0.01)
 
 
-def test_histograms_are_shares_of_time():
+def test_histograms_are_shares_of_time() -> None:
     t = np.arange(101.0)
     current = np.where(t < 50, -90.0, 0.0)
     degc = np.where(t < 25, -5.0, 20.0)
@@ -143,7 +150,7 @@ def test_histograms_are_shares_of_time():
     assert f["temperature_3"] == pytest.approx(0.75, abs=0.02)
 
 
-def test_time_outside_limits():
+def test_time_outside_limits() -> None:
     columns = drive()
     columns["voltage_v"] = np.where(columns["time_s"] < 30, 420.0, columns["voltage_v"])
     columns["current_a"] = np.where(columns["time_s"] > 1190, -500.0, columns["current_a"])
@@ -153,7 +160,7 @@ def test_time_outside_limits():
     assert f["outside_temperature_s"] == 0.0
 
 
-def test_sampling_error_grows_with_the_step():
+def test_sampling_error_grows_with_the_step() -> None:
     sigma = [as_dict(extract(drive(dt=dt), PACK))["charge_sigma_ah"] for dt in (1.0, 10.0)]
     assert sigma[1] == pytest.approx(10.0 * sigma[0], rel=0.01)
 
@@ -169,19 +176,19 @@ def test_sampling_error_grows_with_the_step():
         ({"soc": np.array(["a", "b", "c"])}, "soc"),
     ],
 )
-def test_unusable_columns_are_named(change, field):
+def test_unusable_columns_are_named(change: Any, field: Any) -> None:
     columns = {"time_s": np.arange(3.0), "current_a": np.zeros(3)} | change
     with pytest.raises(InputError) as caught:
         extract(columns, PACK)
     assert caught.value.field == field
 
 
-def test_time_is_required():
+def test_time_is_required() -> None:
     with pytest.raises(InputError, match="time_s"):
         extract({"current_a": np.zeros(3)}, PACK)
 
 
-def sample_columns():
+def sample_columns() -> Any:
     value = st.floats(-500.0, 500.0) | st.just(np.nan)
     return st.integers(1, 60).flatmap(
         lambda n: st.tuples(
@@ -193,7 +200,7 @@ def sample_columns():
 
 @settings(max_examples=60, deadline=None)
 @given(sample_columns())
-def test_sample_by_sample_equals_all_at_once(given_arrays):
+def test_sample_by_sample_equals_all_at_once(given_arrays: Any) -> None:
     steps, *values = given_arrays
     columns = dict(zip(SIGNALS_USED, values, strict=True)) | {"time_s": np.cumsum(steps)}
     stream = Stream(PACK)
@@ -206,7 +213,7 @@ def test_sample_by_sample_equals_all_at_once(given_arrays):
     assert not np.isinf(once).any()
 
 
-def test_stream_forgets_on_reset_and_refuses_bad_samples():
+def test_stream_forgets_on_reset_and_refuses_bad_samples() -> None:
     stream = Stream(PACK)
     assert np.isnan(stream.vector()).all()
     stream.step({"time_s": 5.0, "current_a": -10.0})

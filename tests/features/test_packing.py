@@ -1,6 +1,7 @@
 """Packed features: nothing of the rounded values is lost, and they take few bytes."""
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ ANY = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, 0.0, 1.0, 1e300, -1e300])
 
 
 @given(arrays(np.float64, SIZE, elements=ANY))
-def test_rounded_values_survive_packing_bit_for_bit(values):
+def test_rounded_values_survive_packing_bit_for_bit(values: Any) -> None:
     vector = rounded(values)
     again = unpack(pack(vector))
     assert np.array_equal(again, vector, equal_nan=True)
@@ -26,7 +27,7 @@ def test_rounded_values_survive_packing_bit_for_bit(values):
 
 
 @given(arrays(np.float64, SIZE, elements=st.floats(0.0, 1.0)))
-def test_rounding_stays_within_the_stated_step(values):
+def test_rounding_stays_within_the_stated_step(values: Any) -> None:
     vector = rounded(values)
     steps = {"f3": 1.6e-5, "f2": 5e-4, "u2": 1.1e-5, "u1": 0.5 / 254 + 1e-6}
     for k, feature in enumerate(FEATURES):
@@ -34,21 +35,21 @@ def test_rounding_stays_within_the_stated_step(values):
             assert abs(vector[k] - values[k]) <= steps[feature.form], feature.name
 
 
-def test_a_drive_takes_few_bytes():
+def test_a_drive_takes_few_bytes() -> None:
     assert len(pack(extract(drive(), PACK))) <= 125
 
 
-def test_nothing_known_takes_little_more_than_the_bitmap():
+def test_nothing_known_takes_little_more_than_the_bitmap() -> None:
     assert len(pack(rounded(np.full(SIZE, np.nan)))) <= 9 + 50
 
 
 @given(st.binary(max_size=200))
-def test_foreign_bytes_are_refused_or_give_a_vector(data):
+def test_foreign_bytes_are_refused_or_give_a_vector(data: Any) -> None:
     with suppress(InputError):
         assert unpack(data).shape == (SIZE,)
 
 
-def test_truncated_bytes_and_other_lengths_are_refused():
+def test_truncated_bytes_and_other_lengths_are_refused() -> None:
     data = pack(extract(drive(), PACK))
     with pytest.raises(InputError, match="no packed features"):
         unpack(data[:-1])
@@ -58,5 +59,5 @@ def test_truncated_bytes_and_other_lengths_are_refused():
         pack(np.zeros(3, dtype=np.float32))
 
 
-def test_index_names_every_feature_once():
+def test_index_names_every_feature_once() -> None:
     assert len(INDEX) == len(FEATURES) == SIZE

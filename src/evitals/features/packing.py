@@ -23,7 +23,8 @@ _DEFAULT_NAN = np.isnan(_DEFAULTS)
 _HALF_MAX = float(np.finfo(np.float16).max)
 _STEP = {"u2": 2e-5, "u1": 1 / 254}
 _TOP = {"u2": 65534, "u1": 254}
-_FLOAT_MAX = 3e38
+_FLOAT_MAX = 1e38
+"""Differences of two such values are still float32."""
 _STEPS = np.array([_STEP.get(f.form, 1.0) for f in FEATURES])
 _TOPS = np.array([_TOP.get(f.form, 1) for f in FEATURES])
 _IS_F2 = np.array([f.form == "f2" for f in FEATURES])
