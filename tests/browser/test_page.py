@@ -4,19 +4,22 @@ import csv
 import io
 import re
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from .conftest import Service, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+Screenshot = Callable[[str], None]
 LIVE_S = 10.0
 """Generous, since test machines are slow: docs/page.md states what is measured on a calm one."""
 
 
-def row_of(page: Page, vehicle_id: str):
+def row_of(page: Page, vehicle_id: str) -> Locator:
     return page.locator(f"tr[data-vehicle='{vehicle_id}']")
 
 
@@ -24,11 +27,14 @@ def shown_percent(text: str) -> float:
     return float(re.sub(r"[^\d.]", "", text)) / 100
 
 
-def fleet_rows(service: Service, query: str = "") -> list[dict]:
-    return service.get(f"/v1/fleet?limit=100&{query}").json()["rows"]
+def fleet_rows(service: Service, query: str = "") -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = service.get(f"/v1/fleet?limit=100&{query}").json()["rows"]
+    return rows
 
 
-def test_trips_dropped_into_the_folder_change_the_page_by_themselves(service, page, screenshot):
+def test_trips_dropped_into_the_folder_change_the_page_by_themselves(
+    service: Service, page: Page, screenshot: Screenshot
+) -> None:
     page.goto(service.url)
     expect(page.get_by_test_id("empty")).to_be_visible()
     expect(page.get_by_test_id("vehicles")).to_have_text("0")
@@ -60,7 +66,7 @@ def test_trips_dropped_into_the_folder_change_the_page_by_themselves(service, pa
     assert page.evaluate("window.untouched"), "the page was loaded again"
 
 
-def test_the_fleet_view_is_whole(filled, page, screenshot):
+def test_the_fleet_view_is_whole(filled: Service, page: Page, screenshot: Screenshot) -> None:
     page.goto(filled.url)
     expect(page.get_by_test_id("connection")).to_have_text("Live")
     expect(page.get_by_test_id("vehicles")).to_have_text("30")
@@ -75,7 +81,7 @@ def test_the_fleet_view_is_whole(filled, page, screenshot):
 
 def marks_drawn(page: Page) -> bool:
     """Whether pixels of a status colour are on the canvas."""
-    return page.evaluate(
+    drawn: bool = page.evaluate(
         """() => {
           const canvas = document.querySelector("canvas");
           const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -88,9 +94,12 @@ def marks_drawn(page: Page) -> bool:
           return strong > 100;
         }"""
     )
+    return drawn
 
 
-def test_scorecard_sorts_searches_filters_and_pages_like_the_api(filled, page):
+def test_scorecard_sorts_searches_filters_and_pages_like_the_api(
+    filled: Service, page: Page
+) -> None:
     page.goto(filled.url)
     names = page.locator("tbody td.id")
     expect(names).to_have_count(25)
@@ -121,7 +130,7 @@ def test_scorecard_sorts_searches_filters_and_pages_like_the_api(filled, page):
     expect(page.get_by_label("Status", exact=True)).to_have_value("Priority Maintenance")
 
 
-def test_csv_holds_exactly_what_is_filtered(filled, page):
+def test_csv_holds_exactly_what_is_filtered(filled: Service, page: Page) -> None:
     page.goto(f"{filled.url}/#/?search=van-1&sort=soh&order=up")
     expect(page.locator("tbody td.id")).to_have_count(10)
     with page.expect_download() as started:
@@ -133,7 +142,9 @@ def test_csv_holds_exactly_what_is_filtered(filled, page):
     assert [float(r["soh"]) for r in rows] == pytest.approx([r["soh"] for r in expected])
 
 
-def test_a_vehicle_shows_interval_evidence_and_refusals(service, page, screenshot):
+def test_a_vehicle_shows_interval_evidence_and_refusals(
+    service: Service, page: Page, screenshot: Screenshot
+) -> None:
     service.describe("van-a")
     for day in range(6):
         service.drop("van-a", day, capacity_ah=52.0)
@@ -158,12 +169,12 @@ def test_a_vehicle_shows_interval_evidence_and_refusals(service, page, screensho
     expect(count).not_to_have_count(before, timeout=LIVE_S * 1000)
 
 
-def test_an_unknown_vehicle_says_so(filled, page):
+def test_an_unknown_vehicle_says_so(filled: Service, page: Page) -> None:
     page.goto(f"{filled.url}/#/vehicle/nobody")
     expect(page.get_by_text("No vehicle of this name")).to_be_visible()
 
 
-def test_a_lost_connection_is_told_and_comes_back(service, page):
+def test_a_lost_connection_is_told_and_comes_back(service: Service, page: Page) -> None:
     service.describe("van-a")
     for day in range(3):
         service.drop("van-a", day)
@@ -180,7 +191,7 @@ def test_a_lost_connection_is_told_and_comes_back(service, page):
     expect(page.get_by_test_id("vehicles")).to_have_text("2", timeout=20_000)
 
 
-def test_the_keyboard_reaches_a_vehicle_through_the_quadrant(filled, page):
+def test_the_keyboard_reaches_a_vehicle_through_the_quadrant(filled: Service, page: Page) -> None:
     page.goto(filled.url)
     expect(page.get_by_role("region", name="Risk quadrant")).to_contain_text("30 placed")
     page.locator("canvas").focus()
@@ -195,7 +206,7 @@ def test_the_keyboard_reaches_a_vehicle_through_the_quadrant(filled, page):
 
 
 @pytest.mark.parametrize("place", ["/", "/#/vehicle/van-03"])
-def test_nothing_runs_off_a_phone(filled, page, place):
+def test_nothing_runs_off_a_phone(filled: Service, page: Page, place: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(filled.url + place)
     expect(page.get_by_test_id("connection")).to_have_text("Live")

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from evitals.dashboard import views
 from evitals.dashboard.feed import WINDOW, Feed, Subscriber
 from evitals.dashboard.frame import DELTA, ROW, SNAPSHOT, UNKNOWN, decode
+from evitals.fleet.records import LatestRecord
 
-from .made_up import MemoryStore, latest
+from .made_up import MemoryStore, as_store, latest
 
 
 class Browser:
@@ -36,7 +38,9 @@ class Browser:
         assert len(self.ids) == frame["vehicles"] == sum(frame["by_status"])
 
 
-async def watched(feed: Feed, browser: Browser, subscriber: Subscriber, until) -> None:
+async def watched(
+    feed: Feed, browser: Browser, subscriber: Subscriber, until: Callable[[], bool]
+) -> None:
     async with asyncio.timeout(5):
         frames = feed.watch(subscriber)
         async for raw in frames:
@@ -47,9 +51,9 @@ async def watched(feed: Feed, browser: Browser, subscriber: Subscriber, until) -
         await frames.aclose()
 
 
-def test_a_new_browser_gets_a_snapshot_and_then_what_changes():
+def test_a_new_browser_gets_a_snapshot_and_then_what_changes() -> None:
     store = MemoryStore(latest("a", soh=0.9), latest("b", soh=None, status="Unknown"))
-    feed = Feed(store, interval_s=0.01)
+    feed = Feed(as_store(store), interval_s=0.01)
     browser, subscriber = Browser(), Subscriber()
 
     async def play() -> None:
@@ -72,9 +76,9 @@ def test_a_new_browser_gets_a_snapshot_and_then_what_changes():
     assert browser.snapshots == 1
 
 
-def test_a_stalled_browser_holds_a_bounded_queue_and_is_resynchronised():
+def test_a_stalled_browser_holds_a_bounded_queue_and_is_resynchronised() -> None:
     store = MemoryStore(*(latest(f"v{i}") for i in range(50)))
-    feed = Feed(store, interval_s=0.001)
+    feed = Feed(as_store(store), interval_s=0.001)
     browser, subscriber = Browser(), Subscriber()
 
     async def play() -> None:
@@ -95,8 +99,8 @@ def test_a_stalled_browser_holds_a_bounded_queue_and_is_resynchronised():
     assert {browser.soh[f"v{i}"] for i in range(50)} == {0.5}
 
 
-def test_no_frame_is_given_beyond_the_window_without_an_acknowledgement():
-    feed = Feed(MemoryStore(latest("a")), interval_s=0.001)
+def test_no_frame_is_given_beyond_the_window_without_an_acknowledgement() -> None:
+    feed = Feed(as_store(MemoryStore(latest("a"))), interval_s=0.001)
     subscriber = Subscriber()
 
     async def play() -> int:
@@ -113,30 +117,30 @@ def test_no_frame_is_given_beyond_the_window_without_an_acknowledgement():
     assert asyncio.run(play()) == WINDOW
 
 
-def test_a_commit_during_loading_wins_over_the_older_row():
+def test_a_commit_during_loading_wins_over_the_older_row() -> None:
     class Racing(MemoryStore):
-        def all_latest(self):
+        def all_latest(self) -> Iterator[LatestRecord]:
             old = list(self.records.values())
             self.commit(latest("a", soh=0.6))
             return iter(old)
 
-    feed = Feed(Racing(latest("a", soh=0.9), latest("b", soh=0.8)))
+    feed = Feed(as_store(Racing(latest("a", soh=0.9), latest("b", soh=0.8))))
     assert list(feed.rows()["soh"]) == [6000, 8000]
 
 
-def test_the_table_grows_and_keeps_every_row():
+def test_the_table_grows_and_keeps_every_row() -> None:
     count = 5_000
     store = MemoryStore()
-    feed = Feed(store)
+    feed = Feed(as_store(store))
     for start in range(0, count, 500):
         store.commit(*(latest(f"v{i}", evidence_count=i) for i in range(start, start + 500)))
     assert len(feed) == count
     np.testing.assert_array_equal(feed.rows()["evidence_count"], np.arange(count))
 
 
-def test_a_delta_holds_only_what_changed():
+def test_a_delta_holds_only_what_changed() -> None:
     store = MemoryStore(*(latest(f"v{i}") for i in range(1_000)))
-    feed = Feed(store)
+    feed = Feed(as_store(store))
     assert len(decode(feed.delta())["index"]) == 1_000
     store.commit(latest("v7", soh=0.71), latest("v9"), latest("v7", soh=0.72))
     frame = decode(feed.delta())
@@ -146,8 +150,8 @@ def test_a_delta_holds_only_what_changed():
     assert len(feed.delta()) == 56, "a heartbeat is only a header"
 
 
-def test_the_task_ends_with_the_last_browser():
-    feed = Feed(MemoryStore(latest("a")), interval_s=0.001)
+def test_the_task_ends_with_the_last_browser() -> None:
+    feed = Feed(as_store(MemoryStore(latest("a"))), interval_s=0.001)
 
     async def play() -> None:
         frames = [feed.watch(Subscriber()) for _ in range(3)]
@@ -164,7 +168,7 @@ def test_the_task_ends_with_the_last_browser():
     assert ROW.itemsize == 22
 
 
-def test_feed_and_store_give_one_summary():
+def test_feed_and_store_give_one_summary() -> None:
     store = MemoryStore(
         latest("a", soh=0.8, status="Monitor"),
         latest("b", soh=0.6, status="Priority Maintenance"),
@@ -177,6 +181,6 @@ def test_feed_and_store_give_one_summary():
         "attention": 2,
         "by_status": {"Healthy": 1, "Monitor": 1, "Priority Maintenance": 1, "Unknown": 1},
     }
-    assert views.summary(store) == expected
-    assert views.summary(Feed(store)) == expected
-    assert views.summary(Feed(MemoryStore()))["soh_mean"] is None
+    assert views.summary(as_store(store)) == expected
+    assert views.summary(Feed(as_store(store))) == expected
+    assert views.summary(Feed(as_store(MemoryStore())))["soh_mean"] is None

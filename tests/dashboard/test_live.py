@@ -2,19 +2,24 @@
 
 import gzip
 import struct
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.exceptions import WebSocketDisconnect
-from litestar.testing import TestClient
+from litestar.testing import TestClient, WebSocketTestSession
 
 from evitals.dashboard.feed import Feed
 from evitals.dashboard.frame import DELTA, SNAPSHOT, decode
 from evitals.service import live
 from evitals.service.live import PageFile, live_handlers, same_origin
 
-from .made_up import MemoryStore, latest
+from .made_up import MemoryStore, as_store, latest
 
+Client = TestClient[Litestar]
 BUILT = {
     "index.html": PageFile("text/html", b"<html>page</html>", b"zipped"),
     "assets/index-abc.js": PageFile("text/javascript", b"script", b"zipped"),
@@ -22,26 +27,26 @@ BUILT = {
 
 
 @pytest.fixture
-def store():
+def store() -> MemoryStore:
     return MemoryStore(latest("a"), latest("b"))
 
 
 @pytest.fixture
-def client(store, monkeypatch):
+def client(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     monkeypatch.setattr(live, "page_files", lambda: BUILT)
     app = Litestar(live_handlers)
-    app.state.feed = Feed(store, interval_s=0.01)
+    app.state.feed = Feed(as_store(store), interval_s=0.01)
     with TestClient(app) as client:
         yield client
 
 
-def frame(socket) -> dict:
+def frame(socket: WebSocketTestSession) -> dict[str, Any]:
     read = decode(socket.receive_bytes(timeout=5))
     socket.send_bytes(struct.pack("<I", read["sequence"]))
     return read
 
 
-def test_a_browser_gets_a_snapshot_then_deltas(client, store):
+def test_a_browser_gets_a_snapshot_then_deltas(client: Client, store: MemoryStore) -> None:
     with client.websocket_connect("/v1/live") as socket:
         first = frame(socket)
         assert (first["kind"], first["ids"]) == (SNAPSHOT, ["a", "b"])
@@ -54,7 +59,7 @@ def test_a_browser_gets_a_snapshot_then_deltas(client, store):
         assert list(second["columns"]["soh"]) == [5000, 9000]
 
 
-def test_a_page_of_another_origin_is_refused(client):
+def test_a_page_of_another_origin_is_refused(client: Client) -> None:
     headers = {"origin": "http://elsewhere.example"}
     with (
         pytest.raises(WebSocketDisconnect),
@@ -74,11 +79,11 @@ def test_a_page_of_another_origin_is_refused(client):
         ("http://127.0.0.1:8420", None, False),
     ],
 )
-def test_same_origin(origin, host, allowed):
+def test_same_origin(origin: str | None, host: str | None, allowed: bool) -> None:
     assert same_origin(origin, host) is allowed
 
 
-def test_a_silent_browser_is_let_go(client, monkeypatch):
+def test_a_silent_browser_is_let_go(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "SILENCE_S", 0.05)
     with client.websocket_connect("/v1/live") as socket:
         assert decode(socket.receive_bytes(timeout=5))["kind"] == SNAPSHOT
@@ -86,7 +91,7 @@ def test_a_silent_browser_is_let_go(client, monkeypatch):
             socket.receive_bytes(timeout=5)
 
 
-def test_the_page_is_asked_for_again_and_its_assets_are_kept(client):
+def test_the_page_is_asked_for_again_and_its_assets_are_kept(client: Client) -> None:
     page = client.get("/", headers={"accept-encoding": "identity"})
     assert page.content == b"<html>page</html>"
     assert page.headers["cache-control"] == "no-cache"
@@ -98,22 +103,24 @@ def test_the_page_is_asked_for_again_and_its_assets_are_kept(client):
 
 
 @pytest.mark.parametrize("path", ["/assets/nope.js", "/assets/..%2findex.html", "/favicon.svg"])
-def test_only_built_files_are_served(client, path):
+def test_only_built_files_are_served(client: Client, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
-def test_without_a_built_page_it_says_how_to_get_one(client, monkeypatch):
+def test_without_a_built_page_it_says_how_to_get_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live, "page_files", dict)
     reply = client.get("/")
     assert reply.status_code == 503
     assert "run build" in reply.text
 
 
-def test_page_files_are_zipped_as_they_are(tmp_path, monkeypatch):
+def test_page_files_are_zipped_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     static = tmp_path / "static" / "assets"
     static.mkdir(parents=True)
     (static / "a.css").write_text("body{}")
-    monkeypatch.setattr(live.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(resources, "files", lambda package: tmp_path)
     live.page_files.cache_clear()
     try:
         found = live.page_files()

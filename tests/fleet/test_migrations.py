@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, text
 
 from evitals.errors import StoreError
-from evitals.fleet import migrate
 from evitals.fleet.open import open_store
 from evitals.fleet.tables import metadata
 
@@ -33,7 +33,7 @@ def test_migrated_schema_equals_the_metadata(tmp_path: Path) -> None:
 
 def test_opening_again_migrates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(tmp_path).close()
-    monkeypatch.setattr(migrate.command, "upgrade", lambda *_: pytest.fail("migrated again"))
+    monkeypatch.setattr(command, "upgrade", lambda *_: pytest.fail("migrated again"))
     open_store(tmp_path).close()
 
 

@@ -13,6 +13,7 @@ from evitals.battery import builtin, dump_vehicle
 from evitals.fleet.records import (
     Batch,
     FileRecord,
+    FileState,
     LatestRecord,
     ModelRecord,
     PredictionRecord,
@@ -312,7 +313,8 @@ def test_a_time_without_an_offset_is_refused(client: Client, value: str) -> None
 
 
 def test_files_are_listed_by_state(client: Client) -> None:
-    for number, state in enumerate(("stored", "held", "quarantined")):
+    states: tuple[FileState, ...] = ("stored", "held", "quarantined")
+    for number, state in enumerate(states):
         record = FileRecord(
             digest=f"{number:064x}",
             name=f"{state}.csv",

@@ -59,12 +59,17 @@ def bodies(operation: dict[str, Any]) -> list[tuple[str | None, Any]]:
     return found or [(None, None)]
 
 
+def filled(path: str, given: dict[str, Any]) -> str:
+    """The path with its placeholders replaced by ``given``."""
+    return PLACEHOLDER.sub(lambda placeholder: quote(str(given[placeholder[1]])), path)
+
+
 def test_every_example_runs(client: TestClient[Any], schema: dict[str, Any]) -> None:
     ran = 0
     for path, method, operation in operations(schema):
         parameters = operation.get("parameters", [])
         given = {p["name"]: first_example(p) for p in parameters}
-        url = PLACEHOLDER.sub(lambda m, g=given: quote(str(g[m[1]])), path)
+        url = filled(path, given)
         query = {p["name"]: given[p["name"]] for p in parameters if p["in"] == "query"}
         query = {name: value for name, value in query.items() if value is not None}
         for kind, body in bodies(operation):
