@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--vehicles", type=int, default=1000)
     parser.add_argument("--per-file", type=int, default=20)
     parser.add_argument("--digest-bytes", type=int, default=32)
-    parser.add_argument("--feature-bytes", type=int, default=95)
+    parser.add_argument("--feature-bytes", type=int, default=112)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     began = time.perf_counter()

@@ -95,13 +95,15 @@ def known_trips(connection: Connection, digests: Iterable[str]) -> set[str]:
     raw = list(asked)
     for start in range(0, len(raw), CHUNK):
         chunk = raw[start : start + CHUNK]
-        prefixes = {digest[:DIGEST_PREFIX] for digest in chunk}
-        query = select(trips.c.digest).where(
-            digest_prefix.in_(prefixes),
-            trips.c.digest.in_(chunk),
-        )
+        query = known_trips_query(chunk)
         found.update(asked[digest] for digest in connection.execute(query).scalars())
     return found
+
+
+def known_trips_query(digests: list[bytes]) -> Select[Any]:
+    """The digests among these that are stored."""
+    prefixes = sorted({digest[:DIGEST_PREFIX] for digest in digests})
+    return select(trips.c.digest).where(digest_prefix.in_(prefixes), trips.c.digest.in_(digests))
 
 
 def list_trips(connection: Connection, vehicle_id: str, battery_id: str) -> list[TripRecord]:

@@ -1,0 +1,114 @@
+"""Packed values come back; what cannot be packed is named."""
+
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evitals.errors import InputError
+from evitals.fleet import apply, codec, queries
+from evitals.fleet.open import FILE_NAME, open_store
+from evitals.fleet.records import Batch, ModelRecord, PredictionRecord, TripRecord
+from evitals.fleet.sqlite import SqliteDialect
+from evitals.fleet.statement import Statement
+
+MODEL = ModelRecord(name="m", version="1", digest="ab")
+
+
+@given(st.lists(st.integers(0, 2**70)), st.lists(st.integers(-(2**70), 2**70)))
+def test_varints_come_back(counts: list[int], numbers: list[int]) -> None:
+    packed = b"".join(map(codec.varint, counts)) + b"".join(map(codec.signed, numbers))
+    cursor = codec.Cursor(packed)
+    assert [cursor.varint() for _ in counts] == counts
+    assert [cursor.signed() for _ in numbers] == numbers
+    assert cursor.at == len(packed)
+
+
+@given(st.integers(0, 127), st.integers(-64, 63))
+def test_small_numbers_take_one_byte(count: int, number: int) -> None:
+    assert len(codec.varint(count)) == len(codec.signed(number)) == 1
+
+
+@given(st.lists(st.integers(0, 2**40)), st.lists(st.integers(0, 2**40)))
+def test_members_are_appended_without_reading(first: list[int], more: list[int]) -> None:
+    packed = codec.pack_members(first) + codec.pack_members(more)
+    assert codec.unpack_members(packed) == first + more
+
+
+@given(st.floats(0, 1e12))
+def test_durations_are_exact(duration_s: float) -> None:
+    detail = codec.TripDetail("charge", True, False, 3, 1, 2, duration_s, b"\x01\x02")
+    assert codec.unpack_detail(codec.pack_detail(detail)) == detail
+
+
+def test_a_rounded_answer_stays_as_it_is() -> None:
+    record = an_answer(a_trip(random.Random(1), 0))
+    once = codec.rounded(record)
+    assert once != record
+    assert codec.rounded(once) == once
+
+
+@pytest.mark.parametrize("digest", ["", "xyz", "AB" * 16, "ab" * 4 + "a", "ab" * 7, "ab " * 16])
+def test_what_is_no_digest_is_named(digest: str) -> None:
+    with pytest.raises(InputError, match=r"trips\.digest"):
+        codec.digest_bytes("trips.digest", digest)
+
+
+def a_trip(rng: random.Random, number: int) -> TripRecord:
+    return TripRecord(
+        vehicle_id=f"v{rng.randrange(100)}", battery_id="1", digest=rng.randbytes(16).hex(),
+        sequence=0, kind="drive", event_s=1_760_000_000 + number * 300, event_assumed=False,
+        continues=False, duration_s=1370.0, source="bdf", file_name=f"file {number // 20}",
+        findings=(), features=rng.randbytes(100),
+    )  # fmt: skip
+
+
+def an_answer(trip: TripRecord) -> PredictionRecord:
+    return PredictionRecord(
+        vehicle_id=trip.vehicle_id, battery_id="1", trip_digest=trip.digest, event_s=trip.event_s,
+        scored_s=(trip.event_s or 0) + 500_000, kind="drive", soh=0.91234, soh_low=0.88,
+        soh_high=0.9367, capacity_bms_ah=61.912, capacity_ocv_ah=60.93, resistance_growth=1.43,
+        reference_sop_w=101_234.0, risk_score=0.2765, status="Healthy", evidence_count=300,
+        reasons=("no_rest",), model=MODEL,
+    )  # fmt: skip
+
+
+def test_rows_keep_their_budget(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    store, count = open_store(tmp_path), 12_000
+    for start in range(0, count, 1000):
+        trips = tuple(a_trip(rng, start + k) for k in range(1000))
+        store.submit(Batch(trips=trips, predictions=tuple(map(an_answer, trips)))).result()
+    sizes = {size.part: size.bytes / count for size in store.sizes() if size.part != "other"}
+    store.close()
+    # Bytes a row are KB per 1,000 rows: the worst case of an answer, and a trip without
+    # its 100 bytes of features and 16 of digest.
+    assert 25 < sizes["prediction"] <= 35
+    assert 116 < sizes["audit"] <= 116 + 45
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (lambda: apply._FIND_TRIP, "trips_digest"),
+        (lambda: queries.known_trips_query([b"\0" * 16]), "trips_digest"),
+        (lambda: apply._FIND_ANSWER, "PRIMARY KEY"),
+        (lambda: apply._FIND_DAY, "PRIMARY KEY"),
+    ],
+)
+def test_look_ups_use_an_index(tmp_path: Path, query: Callable[[], object], index: str) -> None:
+    open_store(tmp_path).close()
+    statement = Statement(SqliteDialect.core, query())  # type: ignore[arg-type]
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    values = {"number": 1, "on": 1, "prefix": b"", "digest": b""} | statement.fixed
+    rows = connection.execute(
+        f"EXPLAIN QUERY PLAN {statement.sql}", [values[name] for name in statement.names]
+    ).fetchall()
+    connection.close()
+    plan = " ".join(row[3] for row in rows)
+    assert index in plan
+    assert "SCAN" not in plan
