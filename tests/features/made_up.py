@@ -1,10 +1,11 @@
 """A made-up pack and drive."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from evitals.battery import Battery, Limits, Sensors
+
+Columns = dict[str, NDArray[np.float64]]
 
 PACK = Battery(
     level="pack",
@@ -21,10 +22,10 @@ PACK = Battery(
 )
 
 
-def drive(n: Any = 1201, dt: Any = 1.0, capacity: Any = 58.0, seed: Any = 3) -> Any:
+def drive(n: int = 1201, dt: float = 1.0, capacity: float = 58.0, seed: int = 3) -> Columns:
     """A made-up drive: current noise around -30 A, SoC that counts it, 0.08 ohm."""
     rng = np.random.default_rng(seed)
-    t = np.arange(n) * dt
+    t = np.arange(n, dtype=np.float64) * dt
     current = -30.0 + 25.0 * rng.standard_normal(n)
     charge = np.concatenate([[0.0], np.cumsum(0.5 * (current[1:] + current[:-1]) * dt)]) / 3600
     return {
@@ -35,3 +36,9 @@ def drive(n: Any = 1201, dt: Any = 1.0, capacity: Any = 58.0, seed: Any = 3) -> 
         "soc": 0.8 + charge / capacity,
         "speed_mps": np.full(n, 10.0),
     }
+
+
+def known(value: float | None) -> float:
+    """The number; fails where it is missing."""
+    assert value is not None
+    return value

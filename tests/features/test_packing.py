@@ -1,13 +1,13 @@
 """Packed features: nothing of the rounded values is lost, and they take few bytes."""
 
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from evitals.errors import InputError
 from evitals.features import FEATURES, INDEX, extract, pack, unpack
@@ -19,7 +19,7 @@ ANY = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, 0.0, 1.0, 1e300, -1e300])
 
 
 @given(arrays(np.float64, SIZE, elements=ANY))
-def test_rounded_values_survive_packing_bit_for_bit(values: Any) -> None:
+def test_rounded_values_survive_packing_bit_for_bit(values: NDArray[np.float64]) -> None:
     vector = rounded(values)
     again = unpack(pack(vector))
     assert np.array_equal(again, vector, equal_nan=True)
@@ -27,7 +27,7 @@ def test_rounded_values_survive_packing_bit_for_bit(values: Any) -> None:
 
 
 @given(arrays(np.float64, SIZE, elements=st.floats(0.0, 1.0)))
-def test_rounding_stays_within_the_stated_step(values: Any) -> None:
+def test_rounding_stays_within_the_stated_step(values: NDArray[np.float64]) -> None:
     vector = rounded(values)
     steps = {"f3": 1.6e-5, "f2": 5e-4, "u2": 1.1e-5, "u1": 0.5 / 254 + 1e-6}
     for k, feature in enumerate(FEATURES):
@@ -44,7 +44,7 @@ def test_nothing_known_takes_little_more_than_the_bitmap() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_foreign_bytes_are_refused_or_give_a_vector(data: Any) -> None:
+def test_foreign_bytes_are_refused_or_give_a_vector(data: bytes) -> None:
     with suppress(InputError):
         assert unpack(data).shape == (SIZE,)
 
