@@ -1,19 +1,46 @@
 """A made-up pack and its segments: SoC, charge and rest voltages that obey a known capacity."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evitals.battery import Battery, Limits, Sensors
 from evitals.cells.chemistry import chemistry
-from evitals.estimators.answer import Segment
+from evitals.estimators.answer import Kind, Segment
+from evitals.estimators.estimate import Estimate
 from evitals.features import extract
 
 DAY = 86_400
+Columns = dict[str, NDArray[np.float64]]
 
 
-def pack(chemistry_name: Any = "NMC", **changes: Any) -> Any:
-    fields = {
+class Interval(NamedTuple):
+    """A value with its bounds, all known."""
+
+    low: float
+    value: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        return self.high - self.low
+
+
+def known(value: float | None) -> float:
+    """The number; fails where it is missing."""
+    assert value is not None
+    return value
+
+
+def interval(estimate: Estimate) -> Interval:
+    """The numbers of an answer; fails where it is unknown."""
+    return Interval(known(estimate.low), known(estimate.value), known(estimate.high))
+
+
+def pack(chemistry_name: str = "NMC", **changes: Any) -> Battery:
+    fields: dict[str, Any] = {
         "level": "pack",
         "series": 96,
         "chemistry": chemistry_name,
@@ -31,15 +58,15 @@ def pack(chemistry_name: Any = "NMC", **changes: Any) -> Any:
 
 
 def drive_columns(
-    capacity: Any = 54.0,
-    soc: Any = 0.85,
-    current: Any = -40.0,
-    seconds: Any = 1500,
-    dt: Any = 1.0,
-    degc: Any = 22.0,
-    seed: Any = 1,
-    step: Any = 0.005,
-) -> Any:
+    capacity: float = 54.0,
+    soc: float = 0.85,
+    current: float = -40.0,
+    seconds: float = 1500,
+    dt: float = 1.0,
+    degc: float = 22.0,
+    seed: int = 1,
+    step: float = 0.005,
+) -> Columns:
     """Columns of a drive whose reported SoC counts the measured current over ``capacity``."""
     rng = np.random.default_rng(seed)
     t = np.arange(0.0, seconds + dt / 2, dt)
@@ -56,15 +83,15 @@ def drive_columns(
 
 
 def segment(
-    columns: Any,
-    battery: Any,
+    columns: Columns,
+    battery: Battery,
     *,
-    day: Any = 0.0,
-    kind: Any = "drive",
-    continues: Any = False,
-    name: Any = "",
-    findings: Any = (),
-) -> Any:
+    day: float = 0.0,
+    kind: Kind = "drive",
+    continues: bool = False,
+    name: str = "",
+    findings: Iterable[str] = (),
+) -> Segment:
     return Segment(
         kind=kind,
         event_s=int(1_700_000_000 + day * DAY),
@@ -78,24 +105,28 @@ def segment(
 
 
 def drive(
-    battery: Any, day: Any = 0.0, continues: Any = False, findings: Any = (), **changes: Any
-) -> Any:
+    battery: Battery,
+    day: float = 0.0,
+    continues: bool = False,
+    findings: Iterable[str] = (),
+    **changes: Any,
+) -> Segment:
     return segment(
         drive_columns(**changes), battery, day=day, continues=continues, findings=findings
     )
 
 
 def rest(
-    battery: Any,
-    soc: Any,
-    day: Any = 0.0,
+    battery: Battery,
+    soc: float,
+    day: float = 0.0,
     *,
-    seconds: Any = 5400,
-    continues: Any = False,
-    degc: Any = 22.0,
-    drift_v: Any = 0.0,
-    reported: Any = None,
-) -> Any:
+    seconds: float = 5400,
+    continues: bool = False,
+    degc: float = 22.0,
+    drift_v: float = 0.0,
+    reported: float | None = None,
+) -> Segment:
     """A rest at true ``soc`` by the chemistry's own table, optionally still drifting."""
     t = np.arange(0.0, seconds + 1, 60.0)
     volts = battery.series * float(chemistry(battery.chemistry).ocv(soc, degc))
@@ -110,13 +141,13 @@ def rest(
 
 
 def outing(
-    battery: Any,
-    day: Any,
-    true_capacity: Any = 54.0,
-    believed: Any = 54.0,
-    soc: Any = 0.9,
-    seconds: Any = 2400,
-) -> Any:
+    battery: Battery,
+    day: float,
+    true_capacity: float = 54.0,
+    believed: float = 54.0,
+    soc: float = 0.9,
+    seconds: float = 2400,
+) -> list[Segment]:
     """Rest, drive, rest in one recording: the BMS counts on ``believed``, OCV knows the truth."""
     trip = drive(
         battery, day + 0.1, True, capacity=believed, soc=soc, seconds=seconds, seed=int(day)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -39,7 +40,7 @@ class Point:
     rc_state: CircuitState
 
     def asked(self, battery: Battery = CELL, **changes: Any) -> tuple[PowerLimit, ...]:
-        given = {
+        given: dict[str, Any] = {
             "soc": self.soc,
             "temperature_degc": self.temperature_degc,
             "resistance_growth": self.resistance_growth,
@@ -239,9 +240,10 @@ def test_a_measured_rest_voltage_moves_the_ocv() -> None:
         ("ocv_offset_v", 3.6),
     ],
 )
-def test_impossible_values_are_named(field: str, value: Any) -> None:
+def test_impossible_values_are_named(field: str, value: float | tuple[float, ...]) -> None:
+    given: dict[str, Any] = {"soc": 0.5, "temperature_degc": 25.0}
     with pytest.raises(InputError) as caught:
-        sop(CELL, **({"soc": 0.5, "temperature_degc": 25.0} | {field: value}))
+        sop(CELL, **(given | {field: value}))
     assert caught.value.field == field
 
 
@@ -304,10 +306,9 @@ def test_range_reasons_flag_points_outside_the_tables() -> None:
 
 
 @pytest.mark.data
-def test_measured_pulses_give_what_was_predicted(public_data: Any) -> None:
+def test_measured_pulses_give_what_was_predicted(public_data: Path) -> None:
     """LG HPPC, >= 11 A, SoC > 10 %: pulses that the fit never saw."""
     import importlib.util
-    from pathlib import Path
 
     file = Path(__file__).parents[2] / "benchmarks" / "circuit_fit.py"
     spec = importlib.util.spec_from_file_location("circuit_fit", file)

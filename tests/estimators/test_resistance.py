@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -187,7 +188,7 @@ def test_another_chemistry_stays_unknown() -> None:
 
 
 @pytest.mark.data
-def test_the_bmw_i3_answers_something_sane(public_data: Any) -> None:
+def test_the_bmw_i3_answers_something_sane(public_data: Path) -> None:
     """53 drives in a year, 0 to 31 degC: a younger than year-old change of a few percent."""
     samples = pl.read_parquet(public_data / "bmw_i3_trips" / "trips_1hz.parquet")
     index = pl.read_parquet(public_data / "bmw_i3_trips" / "trips.parquet")

@@ -1,12 +1,11 @@
 """Risk score and status: one formula, thresholds, hysteresis, evidence in a row."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evitals.errors import InputError
+from evitals.estimators.answer import Status
 from evitals.estimators.risk import SEVERITY, RiskRule, risk_score
 from evitals.settings import Settings
 
@@ -14,7 +13,7 @@ SETTINGS = Settings()
 fraction = st.floats(0.0, 1.2)
 
 
-def status(soh: Any, score: Any, settings: Any = SETTINGS) -> Any:
+def status(soh: float | None, score: float | None, settings: Settings = SETTINGS) -> Status:
     return RiskRule(settings).step(soh, score, new_evidence=True)
 
 
@@ -25,7 +24,9 @@ def test_score_is_the_formula() -> None:
 
 
 @pytest.mark.parametrize("parts", [(None, 1.0, 1.0), (0.9, None, 1.0), (0.9, 1.0, None)])
-def test_score_is_unknown_without_its_parts(parts: Any) -> None:
+def test_score_is_unknown_without_its_parts(
+    parts: tuple[float | None, float | None, float | None],
+) -> None:
     assert risk_score(*parts) is None
 
 
@@ -44,7 +45,9 @@ def test_score_is_unknown_without_its_parts(parts: Any) -> None:
         (None, 0.9, "Unknown"),
     ],
 )
-def test_first_status_by_the_thresholds(soh: Any, score: Any, expected: Any) -> None:
+def test_first_status_by_the_thresholds(
+    soh: float | None, score: float | None, expected: Status
+) -> None:
     assert status(soh, score) == expected
 
 
@@ -83,14 +86,14 @@ def test_settings_move_the_thresholds() -> None:
 
 
 @given(fraction, fraction, st.floats(0.0, 2.0), st.floats(0.0, 2.0))
-def test_worse_never_looks_better(a: Any, b: Any, s: Any, t: Any) -> None:
+def test_worse_never_looks_better(a: float, b: float, s: float, t: float) -> None:
     worse = status(min(a, b), max(s, t))
     better = status(max(a, b), min(s, t))
     assert SEVERITY.index(worse) >= SEVERITY.index(better)
 
 
 @given(st.lists(st.tuples(fraction, st.booleans()), max_size=30), st.integers(0, 30))
-def test_resumes_from_its_state(steps: Any, at: Any) -> None:
+def test_resumes_from_its_state(steps: list[tuple[float, bool]], at: int) -> None:
     whole, part, resumed = (RiskRule(SETTINGS) for _ in range(3))
     seen = [whole.step(soh, None, new_evidence=new) for soh, new in steps]
     for soh, new in steps[:at]:

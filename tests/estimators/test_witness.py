@@ -11,7 +11,7 @@ from evitals.twin.fleet import Fleet
 
 
 @pytest.fixture(scope="module")
-def reports() -> Any:
+def reports() -> dict[bool, dict[str, Any]]:
     return {
         rests: witness.score(vehicles=6, days=40, seed=77, rests=rests, workers=1)
         for rests in (True, False)
@@ -19,7 +19,9 @@ def reports() -> Any:
 
 
 @pytest.mark.parametrize("rests", [True, False])
-def test_health_beats_no_ageing_and_mostly_covers(reports: Any, rests: Any) -> None:
+def test_health_beats_no_ageing_and_mostly_covers(
+    reports: dict[bool, dict[str, Any]], rests: bool
+) -> None:
     r = reports[rests]
     assert r["answered"] == 6
     assert r["soh"]["mae"] < 0.05
@@ -28,7 +30,7 @@ def test_health_beats_no_ageing_and_mostly_covers(reports: Any, rests: Any) -> N
     assert 0.02 < r["interval_width_mean"] < 0.15
 
 
-def test_without_rests_only_the_bms_speaks(reports: Any) -> None:
+def test_without_rests_only_the_bms_speaks(reports: dict[bool, dict[str, Any]]) -> None:
     assert reports[False]["baselines"]["ocv_alone"] is None
     assert reports[True]["baselines"]["ocv_alone"]["vehicles"] >= 1
     assert reports[True]["interval_width_mean"] < reports[False]["interval_width_mean"]
@@ -47,7 +49,8 @@ def test_a_vehicle_is_judged_alike_alone_and_in_a_fleet() -> None:
 
 def test_errors_are_those_of_the_known_values() -> None:
     truth = np.array([0.9, 0.8, 0.7])
-    got: Any = witness.errors([0.95, None, 0.6], truth)
+    got = witness.errors([0.95, None, 0.6], truth)
+    assert got is not None
     assert got["vehicles"] == 2
     assert got["mae"] == pytest.approx(0.075)
     assert got["bias"] == pytest.approx(-0.025)
