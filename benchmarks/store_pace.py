@@ -2,7 +2,7 @@
 
 One trip, answer, newest answer and checkpoint a batch; one caller, then 64 who each wait for
 their commit. Beside it, in the same run and on the same disk, the way many scripts do it:
-connect, insert one row, commit, close. Writes ``store_pace.json`` beside this file.
+connect, insert one row, commit, close. Writes ``results/store_pace.json``.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from evitals.fleet.records import (
     PredictionRecord,
     TripRecord,
 )
+
+RESULTS = Path(__file__).parent / "results"
 
 MODEL = ModelRecord(name="assessor", version="1", digest="5e" * 32)
 START_S = 1_760_000_000
@@ -121,7 +123,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--vehicles", type=int, default=100_000)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS / Path(__file__).with_suffix(".json").name
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

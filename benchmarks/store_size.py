@@ -1,7 +1,7 @@
 """Bytes the store takes per 1,000 predictions: ``python benchmarks/store_size.py``.
 
 100,000 trips of 1,000 vehicles, interleaved in random order, 20 trips a file, one vehicle a
-batch, as a fleet's uploads come in. Writes ``store_size.json`` beside this file.
+batch, as a fleet's uploads come in. Writes ``results/store_size.json``.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from evitals.fleet.records import (
     TripRecord,
     VehicleRecord,
 )
+
+RESULTS = Path(__file__).parent / "results"
 
 START_S = 1_760_000_000
 MODEL = ModelRecord(name="assessor", version="1", digest="5e" * 32)
@@ -153,9 +155,11 @@ def main() -> None:
     parser.add_argument("--trips", type=int, default=100_000)
     parser.add_argument("--vehicles", type=int, default=1000)
     parser.add_argument("--per-file", type=int, default=20)
-    parser.add_argument("--digest-bytes", type=int, default=32)
+    parser.add_argument("--digest-bytes", type=int, default=16)
     parser.add_argument("--feature-bytes", type=int, default=112)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS / Path(__file__).with_suffix(".json").name
+    )
     args = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -18,11 +18,11 @@ from evitals.fleet.records import VehicleRecord
 from evitals.service.predict import (
     KNOWN,
     Predictor,
-    digest_of,
     discharge_of,
     features_of,
     measure,
     parse_predict,
+    request_digest,
     request_of,
     rounded,
 )
@@ -287,7 +287,7 @@ def test_digest_is_of_content_and_time() -> None:
     assert first.event_time == stamp
     undated = [predictor.answer(request(), (), None, None).reply for _ in range(2)]
     assert undated[0].trip_digest != undated[1].trip_digest
-    assert digest_of(request(dod=50.0), "x") != digest_of(request(dod=51.0), "x")
+    assert request_digest(request(dod=50.0), "x") != request_digest(request(dod=51.0), "x")
 
 
 def test_only_an_unknown_vehicle_is_recorded() -> None:

@@ -3,6 +3,9 @@
 import hashlib
 from pathlib import Path
 
+TRIP_DIGITS = 32
+"""Hex digits of a trip's digest."""
+
 
 def digest_of(*parts: str | bytes) -> str:
     """Digest of several parts; each is preceded by its length, so that they cannot run together."""
@@ -12,6 +15,11 @@ def digest_of(*parts: str | bytes) -> str:
         state.update(len(data).to_bytes(8, "little"))
         state.update(data)
     return state.hexdigest()
+
+
+def trip_digest(*parts: str | bytes) -> str:
+    """Digest a trip is stored under: the first 128 bits, enough for any fleet at half the room."""
+    return digest_of(*parts)[:TRIP_DIGITS]
 
 
 def digest_bytes(data: bytes) -> str:

@@ -28,6 +28,7 @@ from evitals.fleet.records import (
     TripRecord,
     VehicleRecord,
 )
+from evitals.service.digest import trip_digest
 from evitals.service.problems import invalid_field, malformed
 from evitals.service.schemas import Interval, Model, PredictReply, PredictRequest, time_of
 from evitals.settings import Settings
@@ -70,11 +71,11 @@ def _with_features(request: PredictRequest, features: "array[float]") -> Predict
     return msgspec.structs.replace(request, **dict(zip(FEATURES, values, strict=True)))
 
 
-def digest_of(request: PredictRequest, event_time: str) -> str:
-    """SHA-256 of the request's fields in canonical JSON and the event time (or arrival)."""
+def request_digest(request: PredictRequest, event_time: str) -> str:
+    """Digest of the request's fields in canonical JSON and the event time (or arrival)."""
     body = msgspec.to_builtins(request)
     body["event_time"] = event_time
-    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+    return trip_digest(msgspec.json.encode(body, order="sorted"))
 
 
 def measure(request: PredictRequest, vehicle: Vehicle | None = None) -> CapacityTest:
@@ -162,7 +163,7 @@ class Predictor:
         prediction = PredictionRecord(
             vehicle_id=request.vehicle_id,
             battery_id=carried.battery_id if (carried := record or vehicle) else "1",
-            trip_digest=digest_of(request, stamp),
+            trip_digest=request_digest(request, stamp),
             event_s=event_s,
             scored_s=arrived_ns // 10**9,
             kind="test",

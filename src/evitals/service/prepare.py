@@ -11,7 +11,7 @@ import polars as pl
 from evitals.battery import Vehicle
 from evitals.features import extract, pack
 from evitals.fleet.records import TripRecord
-from evitals.service.digest import digest_of
+from evitals.service.digest import trip_digest
 from evitals.service.home import safe_name
 from evitals.telemetry import Recording, Trip, doctor
 from evitals.telemetry.trips import cut
@@ -62,7 +62,7 @@ def _record(recording: Recording, vehicle: Vehicle, trip: Trip) -> TripRecord:
     return TripRecord(
         vehicle_id=vehicle.vehicle_id,
         battery_id=vehicle.battery_id,
-        digest=digest_of(vehicle.vehicle_id, trip.digest),
+        digest=trip_digest(vehicle.vehicle_id, trip.digest),
         sequence=trip.sequence,
         kind=trip.kind,
         event_s=event_seconds(trip.start),
