@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+BENCH  := .venv-bench
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_NUM_THREADS := 1
 export PYTHONWARNINGS :=
@@ -9,7 +10,7 @@ export PYTHONWARNINGS :=
 SOURCES := pyproject.toml hatch_build.py constraints.txt $(shell find src web -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path 'src/evitals/dashboard/static/*')
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench soak clean
 
 ## demo: install, simulate a small fleet, start the service, print its address
 demo: $(VENV)/installed
@@ -28,12 +29,16 @@ lint: $(VENV)/tested
 	$(BIN)/python web/npm.py run check
 	$(BIN)/python web/npm.py run lint
 
-## bench: measure what benchmarks/ claims
-bench: $(VENV)/tested
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+## bench: measure the pace beside the reference's way (minutes; BENCH_ARGS="--quick --only predict")
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
+
+## soak: 15 minutes of everything at once, with kills
+soak: $(BENCH)/installed
+	$(BENCH)/bin/python -m benchmarks.soak $(SOAK_ARGS)
 
 clean:
-	rm -rf $(VENV) dist build artifacts demo
+	rm -rf $(VENV) $(BENCH) dist build artifacts demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -50,4 +55,10 @@ $(VENV)/installed: dist/wheel
 
 $(VENV)/tested: $(VENV)/installed
 	$(PIP) install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[test,lint]"
+	touch $@
+
+$(BENCH)/installed: dist/wheel
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[bench]"
+	$(BENCH)/bin/python -m pip install --quiet --no-deps --force-reinstall dist/*.whl
 	touch $@

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             scale = Scale(folder=Path(folder), quick=given.quick, runs=max(RUNS, given.runs))
             found = claim(name)(scale)
         report.write(given.out, found, machine, quick=given.quick)
-        print(report.table(found), flush=True)
+        print(report.table(found), file=sys.stderr, flush=True)
         rows += found
     versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items() if v)
     print(f"\n{machine['processor']}, {machine['cores']} cores, {machine['system']}; {versions}")

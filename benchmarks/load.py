@@ -13,7 +13,6 @@ import time
 
 import msgspec
 import numpy as np
-import uvloop
 from msgspec import Struct
 
 from benchmarks.processes import ROOT
@@ -203,5 +202,7 @@ def load(order: Order) -> Seen:
 
 
 if __name__ == "__main__":
+    import uvloop
+
     given = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(drive(given))))

@@ -71,7 +71,7 @@ class Server:
 
     def cpu_s(self) -> float:
         """CPU seconds of the whole tree so far, user and system."""
-        return sum(t.user + t.system for t in (p.cpu_times() for p in self.tree()))
+        return float(sum(t.user + t.system for t in (p.cpu_times() for p in self.tree())))
 
     def memory_mb(self) -> float:
         """Resident memory of the whole tree, MB."""
@@ -113,7 +113,7 @@ def evitals(home: Path, **environment: str) -> Iterator[Server]:
 
 @contextmanager
 def reference(folder: Path) -> Iterator[Server]:
-    """The reference's API under gunicorn with 2 workers. Models are trained where there are none."""
+    """The reference's API under gunicorn with 2 workers, its models trained where absent."""
     from benchmarks.reference import trees
     from benchmarks.reference.api import prepare
 
@@ -152,9 +152,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def until(
-    condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = str
-) -> float:
+def until(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = str) -> float:
     """Wait for ``condition``; returns the seconds it took. Raises TimeoutError."""
     start = time.monotonic()
     while not condition():

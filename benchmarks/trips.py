@@ -1,6 +1,7 @@
 """Made-up trips for benchmarks: the twin drives UDDS, written as the reference's trip CSV."""
 
 import io
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +19,11 @@ CURRENT_STEP_A, SOC_STEP, VOLTAGE_STEP_V, SPEED_STEP_MPS = 0.1, 0.005, 0.1, 0.01
 
 def vehicle_named(vehicle_id: str) -> Vehicle:
     """A Zoe called ``vehicle_id`` whose undated trips count as of 2025-01-01."""
-    text = "2025-01-01T00:00:00+00:00"
-    model = describe(MODEL)
-    from datetime import datetime
-
-    return structs.replace(model, vehicle_id=vehicle_id, undated_start=datetime.fromisoformat(text))
+    return structs.replace(
+        describe(MODEL),
+        vehicle_id=vehicle_id,
+        undated_start=datetime(2025, 1, 1, tzinfo=UTC),
+    )
 
 
 @cache

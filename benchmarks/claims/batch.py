@@ -12,10 +12,10 @@ import msgspec
 import polars as pl
 
 from benchmarks import processes
-from benchmarks.claims.predict import CONNECTIONS, bodies
+from benchmarks.claims.predict import CONNECTIONS
 from benchmarks.load import Order, load
 from benchmarks.processes import Server
-from benchmarks.reference.trees import made_up_rows
+from benchmarks.requests import bodies, columns
 from benchmarks.result import Bar, Row, Scale
 
 NAME = "batch"
@@ -28,8 +28,8 @@ def messages(count: int, rows: int) -> list[bytes]:
     """``count`` Arrow streams of ``rows`` different rows each."""
     found = []
     for seed in range(count):
-        table = pl.from_pandas(made_up_rows(rows, seed=100 + seed))
-        ids = pl.Series("vehicle_id", [f"car-{n % 1000:04d}" for n in range(rows)])
+        table = pl.DataFrame(columns(rows, seed=100 + seed))
+        ids = pl.Series("vehicle_id", [f"cell-{n % 1000:04d}" for n in range(rows)])
         out = io.BytesIO()
         table.insert_column(0, ids).write_ipc_stream(out)
         found.append(out.getvalue())

@@ -6,6 +6,7 @@ import pandas as pd
 
 from benchmarks.clocks import cpu_s
 from benchmarks.reference import trees
+from benchmarks.requests import columns
 from benchmarks.result import Bar, Row, Scale, alternate
 
 NAME = "inference"
@@ -23,7 +24,7 @@ def measure(scale: Scale) -> list[Row]:
         )
         for name, model in models.items()
     }
-    request = trees.made_up_rows(1, seed=9).iloc[0].to_dict()
+    request = {name: float(values[0]) for name, values in columns(1, seed=9).items()}
 
     def reference() -> list[float]:
         row = pd.DataFrame([request])

@@ -52,7 +52,11 @@ def measure(scale: Scale) -> list[Row]:
     """Runs of 1,000 files; then files on to 10,000, memory read after each part."""
     files, whole = scale.pick(1000, 100), scale.pick(10_000, 1000)
     home = scale.folder / "home"
-    seconds, cpu, sizes, memory, opened = [], [], [], [], []
+    seconds: list[float] = []
+    cpu: list[float] = []
+    sizes: list[int] = []
+    memory: list[float] = []
+    opened: list[int] = []
     with processes.evitals(home) as server:
         describe_vehicles(server, VEHICLES)
         folder = Folder(server, home, scale.folder / "made")

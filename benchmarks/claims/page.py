@@ -6,6 +6,7 @@ speaking its own protocol. Freshness: from the commit to the decoded (or drawn) 
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +31,6 @@ MORE = 20
 MORE_STREAMLIT = 2
 VIEWERS, STREAMLIT_VIEWERS = "benchmarks.viewers", "benchmarks.reference.viewers"
 SETTLE_S = 3.0
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -44,22 +44,6 @@ class Commits:
         """All rounds so far."""
         rows = [line.split() for line in self.path.read_text().splitlines()]
         return {int(r[0]): (float(r[1]), float(r[2])) for r in rows if len(r) == 3}
-
-
-@contextmanager
-def live(folder: Path, vehicles: int) -> Iterator[Way]:
-    """Our service over a changing fleet."""
-    fill(folder, vehicles)
-    port, log = free_port(), folder / "commits.log"
-    command = [
-        sys.executable, "-m", "benchmarks.live_host", str(folder), str(port), str(vehicles),
-        str(log),
-    ]  # fmt: skip
-    server = Server(command, port, folder / "host.log", "/health/live")
-    try:
-        yield Way(server, Commits(log), VIEWERS)
-    finally:
-        server.stop()
 
 
 class Way(NamedTuple):
@@ -84,6 +68,22 @@ class Way(NamedTuple):
         if child.wait() != 0:
             raise ConnectionError(f"viewers failed: {order}")
         return {int(key): float(value) for key, value in json.loads(text).items()}, percent
+
+
+@contextmanager
+def live(folder: Path, vehicles: int) -> Iterator[Way]:
+    """Our service over a changing fleet."""
+    fill(folder, vehicles)
+    port, log = free_port(), folder / "commits.log"
+    command = [
+        sys.executable, "-m", "benchmarks.live_host", str(folder), str(port), str(vehicles),
+        str(log),
+    ]  # fmt: skip
+    server = Server(command, port, folder / "host.log", "/health/live")
+    try:
+        yield Way(server, Commits(log), VIEWERS)
+    finally:
+        server.stop()
 
 
 def ages(
@@ -212,7 +212,7 @@ def _chromium(way: Way, vehicles: int, seconds: float) -> float:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = tools.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         tab = browser.new_page()
         tab.goto(f"http://127.0.0.1:{way.server.port}/")
         tab.wait_for_function(SHOWN)

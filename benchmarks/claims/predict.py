@@ -12,20 +12,12 @@ import msgspec
 from benchmarks import processes
 from benchmarks.load import Order, Seen, load
 from benchmarks.processes import Server
-from benchmarks.reference.trees import made_up_rows
+from benchmarks.requests import bodies
 from benchmarks.result import Bar, Row, Scale
 
 NAME = "predict"
 CONNECTIONS, MANY = 50, 500
 PATH = "/predict"
-
-
-def bodies(count: int = 1000) -> list[bytes]:
-    """Requests of as many vehicles, in the reference's fields."""
-    rows = made_up_rows(count, seed=5).round(4).to_dict("records")
-    return [
-        msgspec.json.encode({"vehicle_id": f"car-{n:04d}", **row}) for n, row in enumerate(rows)
-    ]
 
 
 class Measured:
@@ -81,9 +73,7 @@ def measure(scale: Scale) -> list[Row]:
 
 
 def _many(server: Server, sent: list[bytes], seconds: float) -> Seen:
-    return load(
-        Order(port=server.port, path=PATH, connections=MANY, bodies=sent, seconds=seconds)
-    )
+    return load(Order(port=server.port, path=PATH, connections=MANY, bodies=sent, seconds=seconds))
 
 
 def _rows(mine: Measured, reference: Measured, bare: Measured) -> list[Row]:

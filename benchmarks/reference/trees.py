@@ -15,25 +15,19 @@ import pandas as pd
 import xgboost
 from onnx import TensorProto, helper
 
+from benchmarks.requests import columns
+
 SOH_FEATURES = (
     "discharge_time_s", "voltage_drop_time_s", "delta_T_C", "avg_current", "avg_voltage",
     "current_std", "voltage_std", "mean_max_temp", "dod",
 )  # fmt: skip
 SOP_FEATURES = ("voltage_V_mean", "current_A_mean", "temperature_C_mean", "temperature_C_max")
 MODELS = {"soh": (SOH_FEATURES, 300), "sop": (SOP_FEATURES, 400)}
-RANGES = {
-    "discharge_time_s": (1500.0, 4000.0), "voltage_drop_time_s": (500.0, 2500.0),
-    "delta_T_C": (5.0, 25.0), "avg_current": (-2.2, -1.8), "avg_voltage": (3.4, 3.8),
-    "current_std": (0.0, 0.2), "voltage_std": (0.2, 0.6), "mean_max_temp": (20.0, 45.0),
-    "dod": (50.0, 100.0), "voltage_V_mean": (3.4, 3.8), "current_A_mean": (-2.2, -1.8),
-    "temperature_C_mean": (15.0, 40.0), "temperature_C_max": (20.0, 50.0),
-}  # fmt: skip
 
 
 def made_up_rows(count: int, seed: int = 0) -> pd.DataFrame:
-    """Rows drawn evenly from ``RANGES``."""
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame({k: rng.uniform(low, high, count) for k, (low, high) in RANGES.items()})
+    """Made-up requests as a table."""
+    return pd.DataFrame(columns(count, seed))
 
 
 def train(folder: Path, rows: int = 4000) -> None:
@@ -66,7 +60,7 @@ def as_onnx(model: xgboost.XGBRegressor) -> bytes:
     """The same trees as an ONNX graph: float input "x" (n, features), output "y" (n, 1)."""
     booster = model.get_booster()
     names = {name: k for k, name in enumerate(booster.feature_names or ())}
-    nodes: dict[str, list[Any]] = {key: [] for key in NODE_KEYS}
+    nodes: dict[str, Any] = {key: [] for key in NODE_KEYS}
     for tree, text in enumerate(booster.get_dump(dump_format="json")):
         _add(json.loads(text), tree, names, nodes)
     config = json.loads(booster.save_config())

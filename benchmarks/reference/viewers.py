@@ -1,8 +1,8 @@
 """Streamlit's browsers without a screen: ``python -m benchmarks.reference.viewers PORT COUNT S``.
 
 They speak its protocol: ask for the script, and again for the fragment every time its pause is
-over, as its page does. The first prints as JSON when it first saw each round of ``reference.writer``
-(the system's monotonic clock), which ``reference.page`` shows.
+over, as its page does. The first prints as JSON when it first saw each round of
+``reference.writer`` (the system's monotonic clock), which ``reference.page`` shows.
 """
 
 import asyncio
