@@ -3,15 +3,16 @@ a checkpoint survives JSON, unknown is an answer."""
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
 
 from evitals.battery import Battery, Limits, Sensors
-from evitals.estimators.answer import Segment
+from evitals.estimators.answer import Segment, Status
 from evitals.estimators.assessor import Assessor
 from evitals.estimators.capacity import bms_soc
+from evitals.estimators.estimate import Estimate
 from evitals.estimators.health import HealthFilter
 from evitals.estimators.resistance import ResistanceFilter
 from evitals.estimators.rests import RestChain
@@ -64,7 +65,7 @@ def made(day: int) -> Segment:
 SEGMENTS = [made(day) for day in range(9)]
 
 
-def step_resistance(filter_: ResistanceFilter, s: Segment) -> Any:
+def step_resistance(filter_: ResistanceFilter, s: Segment) -> Estimate:
     f = s.features
     filter_.step(
         event_s=s.event_s,
@@ -76,16 +77,25 @@ def step_resistance(filter_: ResistanceFilter, s: Segment) -> Any:
     return filter_.estimate()
 
 
-def step_health(filter_: HealthFilter, s: Segment) -> Any:
+def step_health(filter_: HealthFilter, s: Segment) -> Estimate:
     filter_.step(bms_soc(s, PACK))
     return filter_.soh()
 
 
-def step_risk(rule: RiskRule, s: Segment) -> Any:
+def step_risk(rule: RiskRule, s: Segment) -> Status:
     return rule.step(0.9 - 0.03 * (s.event_s % 7), None, new_evidence=True)
 
 
-ESTIMATORS: dict[str, tuple[Callable[[], Any], Callable[[Any, Segment], Any]]] = {
+class Stepped(Protocol):
+    """What every estimator of a fold can do; how it is stepped differs."""
+
+    def reset(self) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+Kind = tuple[Callable[[], Stepped], Callable[[Any, Segment], object]]
+ESTIMATORS: dict[str, Kind] = {
     "assessor": (lambda: Assessor(PACK), lambda e, s: e.step(s)),
     "health": (lambda: HealthFilter(PACK, Settings()), step_health),
     "rest_chain": (lambda: RestChain(PACK), lambda e, s: e.step(s)),
@@ -95,17 +105,17 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], Callable[[Any, Segment], Any]]] =
 
 
 @pytest.fixture(params=ESTIMATORS)
-def kind(request: pytest.FixtureRequest) -> Any:
+def kind(request: pytest.FixtureRequest) -> Kind:
     return ESTIMATORS[request.param]
 
 
-def test_two_of_a_kind_answer_alike(kind: Any) -> None:
+def test_two_of_a_kind_answer_alike(kind: Kind) -> None:
     new, step = kind
     one, two = new(), new()
     assert [step(one, s) for s in SEGMENTS] == [step(two, s) for s in SEGMENTS]
 
 
-def test_reset_is_as_good_as_new(kind: Any) -> None:
+def test_reset_is_as_good_as_new(kind: Kind) -> None:
     new, step = kind
     used, fresh = new(), new()
     for s in SEGMENTS:
@@ -116,7 +126,7 @@ def test_reset_is_as_good_as_new(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 4, 9])
-def test_a_checkpoint_survives_json(kind: Any, at: Any) -> None:
+def test_a_checkpoint_survives_json(kind: Kind, at: int) -> None:
     new, step = kind
     whole, part, resumed = new(), new(), new()
     expected = [step(whole, s) for s in SEGMENTS]
@@ -127,7 +137,7 @@ def test_a_checkpoint_survives_json(kind: Any, at: Any) -> None:
     assert resumed.state() == whole.state()
 
 
-def test_state_is_a_copy(kind: Any) -> None:
+def test_state_is_a_copy(kind: Kind) -> None:
     new, step = kind
     estimator = new()
     step(estimator, SEGMENTS[0])
@@ -139,7 +149,7 @@ def test_state_is_a_copy(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("nonsense", [{}, {"mean": "x"}, {"status": 3}, {"anchor": [1]}])
-def test_a_foreign_state_is_refused(kind: Any, nonsense: Any) -> None:
+def test_a_foreign_state_is_refused(kind: Kind, nonsense: dict[str, Any]) -> None:
     new, _ = kind
     with pytest.raises(ValueError, match="state"):
         new().restore(nonsense)

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,16 @@ from evitals.fleet.records import (
     Batch,
     BatteryState,
     FileRecord,
+    FileState,
     FleetQuery,
     LatestRecord,
     ModelRecord,
     PredictionRecord,
+    SortKey,
     TripRecord,
     VehicleRecord,
 )
+from evitals.fleet.sqlstore import SqlStore
 from evitals.fleet.store import Store
 
 DAY = 86_400
@@ -108,7 +111,7 @@ def ingest(*trips: TripRecord, **changes: Any) -> Batch:
     )  # fmt: skip
 
 
-def a_file(name: str, state: Any = "stored", **changes: Any) -> FileRecord:
+def a_file(name: str, state: FileState = "stored", **changes: Any) -> FileRecord:
     return FileRecord(
         digest=digest(name), name=name, state=state, reason="", size_bytes=9, received_s=T0,
         **changes,
@@ -276,7 +279,7 @@ def order(store: Store, **query: Any) -> str:
     ],
 )
 def test_fleet_sorts_with_unknown_last_either_way(
-    ranked: Store, sort: Any, down: str, up: str
+    ranked: Store, sort: SortKey, down: str, up: str
 ) -> None:
     assert order(ranked, sort=sort) == down
     assert order(ranked, sort=sort, descending=False) == up
@@ -300,7 +303,7 @@ def test_listeners_hear_of_committed_answers_only(store: Store) -> None:
     def fails(_: object) -> None:
         raise ValueError("a listener's own fault")
 
-    def listens(changed: Any) -> None:
+    def listens(changed: Sequence[LatestRecord]) -> None:
         assert all(store.latest(r.prediction.vehicle_id) == r for r in changed)
         heard.extend(changed)
         done.set()
@@ -365,7 +368,8 @@ def test_many_threads_lose_nothing_and_share_commits(store: Store) -> None:
     assert not errors
     assert store.fleet(FleetQuery()).total == threads
     assert all(len(store.trend(f"v{k}")) == each for k in range(threads))
-    writer = store.writer  # type: ignore[attr-defined]
+    assert isinstance(store, SqlStore)
+    writer = store.writer
     assert writer.batches == threads * each
     assert writer.commits < writer.batches
 

@@ -11,11 +11,11 @@ MODEL = ModelRecord(name="physics", version="1", digest="d" * 64)
 
 def latest(vehicle_id: str, **changes: Any) -> LatestRecord:
     """A newest answer: a healthy vehicle unless ``changes`` say else."""
-    outer = {
+    outer: dict[str, Any] = {
         "rated_power_w": 100e3, "reference_capacity_ah": 60.0, "group": "", "soc": 0.5,
         "temperature_degc": 21.0, "live_sop": None,
     }  # fmt: skip
-    answer = {
+    answer: dict[str, Any] = {
         "vehicle_id": vehicle_id, "battery_id": "1", "trip_digest": "t" + vehicle_id,
         "event_s": 1_700_000_000, "scored_s": 1_700_000_900, "kind": "drive", "soh": 0.9,
         "soh_low": 0.88, "soh_high": 0.92, "capacity_bms_ah": 54.0, "capacity_ocv_ah": None,
@@ -24,7 +24,7 @@ def latest(vehicle_id: str, **changes: Any) -> LatestRecord:
     }  # fmt: skip
     for name, value in changes.items():
         (outer if name in outer else answer)[name] = value
-    return LatestRecord(prediction=PredictionRecord(**answer), **outer)  # type: ignore[arg-type]
+    return LatestRecord(prediction=PredictionRecord(**answer), **outer)
 
 
 class MemoryStore:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.sql import ClauseElement
 
 from evitals.errors import InputError
 from evitals.fleet import apply, codec, queries
@@ -100,9 +101,11 @@ def test_rows_keep_their_budget(tmp_path: Path) -> None:
         (lambda: apply._FIND_DAY, "PRIMARY KEY"),
     ],
 )
-def test_look_ups_use_an_index(tmp_path: Path, query: Callable[[], object], index: str) -> None:
+def test_look_ups_use_an_index(
+    tmp_path: Path, query: Callable[[], ClauseElement], index: str
+) -> None:
     open_store(tmp_path).close()
-    statement = Statement(SqliteDialect.core, query())  # type: ignore[arg-type]
+    statement = Statement(SqliteDialect.core, query())
     connection = sqlite3.connect(tmp_path / FILE_NAME)
     values = {"number": 1, "on": 1, "prefix": b"", "digest": b""} | statement.fixed
     rows = connection.execute(

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from evitals.errors import StoreBusy, StoreError
 from evitals.fleet.open import open_store
@@ -55,7 +55,7 @@ def test_an_unknown_url_is_named(url: str) -> None:
 class SmallDisk(SqliteDialect):
     """A disk that is full after 64 pages."""
 
-    def writer(self):  # type: ignore[no-untyped-def]
+    def writer(self) -> Engine:
         engine = super().writer()
         event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA max_page_count = 64"))
         return engine

@@ -2,17 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import httpx
 import pytest
 from litestar.testing import TestClient
 
 from evitals.errors import StoreBusy, StoreError
-from evitals.fleet.records import Batch
+from evitals.fleet.records import Batch, VehicleRecord
+from evitals.fleet.store import Store
 from evitals.service.app import create_app
 from evitals.service.routes.context import KnownVehicles
 from evitals.service.routes.predict import REFERENCE_EXAMPLE
@@ -30,8 +31,9 @@ def client(tmp_path: Path) -> Iterator[Client]:
         yield client
 
 
-def store_of(client: Client) -> Any:
-    return client.app.state.service.store
+def store_of(client: Client) -> Store:
+    store: Store = client.app.state.service.store
+    return store
 
 
 def is_problem(reply: httpx.Response, status: int, reason: str) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def test_a_fault_of_ours_tells_nothing_of_the_inside(
 def test_a_store_that_cannot_take_more_is_503_with_retry_after(
     client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    def refuse(batch: Batch) -> None:
+    def refuse(batch: Batch) -> NoReturn:
         raise error
 
     monkeypatch.setattr(client.app.state.service, "store", Refusing(store_of(client), refuse))
@@ -184,7 +186,7 @@ def test_a_store_that_cannot_take_more_is_503_with_retry_after(
 class Refusing:
     """A store whose ``submit`` is another's."""
 
-    def __init__(self, store: Any, submit: Any) -> None:
+    def __init__(self, store: Store, submit: Callable[[Batch], Future[None]]) -> None:
         self.store = store
         self.submit = submit
 
@@ -233,11 +235,11 @@ def test_known_vehicles_are_read_again_after_a_while(client: Client) -> None:
     store = store_of(client)
 
     class Counting:
-        def vehicle(self, vehicle_id: str) -> Any:
+        def vehicle(self, vehicle_id: str) -> VehicleRecord | None:
             reads.append(vehicle_id)
             return store.vehicle(vehicle_id)
 
-    known = KnownVehicles(Counting(), lambda: now[0])  # type: ignore[arg-type]
+    known = KnownVehicles(cast(Store, Counting()), lambda: now[0])
     assert known.get("bmw-i3-60ah") == known.get("bmw-i3-60ah")
     assert len(reads) == 1
     now[0] = 6.0
@@ -250,11 +252,12 @@ def test_known_vehicles_are_read_again_after_a_while(client: Client) -> None:
 def test_batch_answers_each_row_and_commits_once(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, batches = store_of(client), []
+    store = store_of(client)
+    batches: list[Batch] = []
 
     def counted(batch: Batch) -> Future[None]:
         batches.append(batch)
-        return store.submit(batch)  # type: ignore[no-any-return]
+        return store.submit(batch)
 
     monkeypatch.setattr(client.app.state.service, "store", Refusing(store, counted))
     rows = [STATED, STATED | {"avg_voltage": 400.0}, STATED | {"vehicle_id": "V002"}, 7]
@@ -334,7 +337,7 @@ def test_health_is_ok_when_all_works(client: Client) -> None:
 def test_ready_fails_where_the_store_cannot_commit(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(batch: Batch) -> None:
+    def refuse(batch: Batch) -> NoReturn:
         raise StoreError("disk full")
 
     monkeypatch.setattr(client.app.state.service, "store", Refusing(store_of(client), refuse))

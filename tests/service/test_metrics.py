@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from litestar.testing import TestClient
@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from evitals.errors import StoreBusy
 from evitals.fleet.records import Batch, FileRecord, ModelRecord
+from evitals.fleet.store import Store
 from evitals.service.app import create_app
 from evitals.service.metrics import Metrics
 from evitals.settings import Settings
@@ -114,7 +115,7 @@ class SlowStore:
 
 def test_queue_depth_follows_what_waits() -> None:
     metrics, slow = Metrics(), SlowStore()
-    store = metrics.over(slow)  # type: ignore[arg-type]
+    store = metrics.over(cast(Store, slow))
     store.submit(Batch())
     store.submit(Batch())
     assert b"evitals_writer_queue_depth 2.0" in metrics.render()

@@ -50,9 +50,14 @@ def request(**changes: object) -> PredictRequest:
     return msgspec.convert(fields | changes, PredictRequest)
 
 
-def cell(**changes: object) -> Vehicle:
-    fields = {"level": "cell", "chemistry": "NMC", "reference_capacity_ah": 2.5, "limits": LIMITS}
-    return Vehicle(vehicle_id="B0005", battery=Battery(**(fields | changes)))  # type: ignore[arg-type]
+def cell(**changes: Any) -> Vehicle:
+    fields: dict[str, Any] = {
+        "level": "cell",
+        "chemistry": "NMC",
+        "reference_capacity_ah": 2.5,
+        "limits": LIMITS,
+    }
+    return Vehicle(vehicle_id="B0005", battery=Battery(**(fields | changes)))
 
 
 def test_full_discharge_is_charge_moved_over_reference() -> None:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from evitals.battery import describe
 from evitals.errors import StoreBusy, StoreError
 from evitals.fleet.open import open_store
+from evitals.fleet.records import Batch
 from evitals.service.pipeline import Pipeline
 from evitals.service.vehicles import put_vehicle
 from evitals.service.watch import Watch
@@ -54,6 +56,14 @@ def archived(pipeline: Pipeline) -> list[str]:
 
 def trips(pipeline: Pipeline, vehicle_id: str = ID) -> int:
     return len(pipeline.store.trips(vehicle_id, "1"))
+
+
+def archived_are(pipeline: Pipeline, count: int) -> Callable[[], bool]:
+    return lambda: len(archived(pipeline)) == count
+
+
+def trips_are(pipeline: Pipeline, count: int) -> Callable[[], bool]:
+    return lambda: trips(pipeline) == count
 
 
 def test_a_dropped_file_is_read_and_archived(pipeline: Pipeline, watch: Watch) -> None:
@@ -161,7 +171,7 @@ def test_a_bad_file_is_quarantined_with_its_reason(pipeline: Pipeline, watch: Wa
 def test_nothing_is_overwritten(pipeline: Pipeline, watch: Watch) -> None:
     for day in range(3):
         (pipeline.home.incoming / f"{ID}.csv").write_bytes(csv(drive(day)))
-        until(lambda expected=day + 1: len(archived(pipeline)) == expected)  # type: ignore[misc]
+        until(archived_are(pipeline, day + 1))
     assert archived(pipeline) == [f"{ID}.2.csv", f"{ID}.3.csv", f"{ID}.csv"]
     assert trips(pipeline) == 3
 
@@ -184,7 +194,6 @@ def test_a_vehicle_described_while_nobody_watched_is_read_at_the_start(
 ) -> None:
     assert pipeline.ingest_bytes(csv(drive(vehicle_id="V001")), "a.csv").held
     vehicle = msgspec.structs.replace(describe(ID), vehicle_id="V001")
-    from evitals.fleet.records import Batch
     from evitals.service.known import vehicle_record
 
     pipeline.store.submit(Batch(vehicles=(vehicle_record(vehicle),))).result()
@@ -205,8 +214,8 @@ def test_a_busy_store_is_asked_again(pipeline: Pipeline, monkeypatch: pytest.Mon
     submit = pipeline.store.submit
     refusals = iter([True, True, False])
 
-    def busy_first(batch):  # type: ignore[no-untyped-def]
-        if batch.trips and next(refusals, False):
+    def busy_first(batch: Batch) -> Future[None]:
+        if len(batch.trips) > 0 and next(refusals, False):
             raise StoreBusy("queue: full; try again later")
         return submit(batch)
 
@@ -261,7 +270,7 @@ def test_from_drop_to_commit_is_quick(pipeline: Pipeline, watch: Watch) -> None:
         (hidden := path.with_name(f".{path.name}")).write_bytes(csv(drive(day)))
         start = time.perf_counter()
         hidden.rename(path)
-        until(lambda expected=day + 1: trips(pipeline) == expected)  # type: ignore[misc]
+        until(trips_are(pipeline, day + 1))
         took.append(time.perf_counter() - start)
     # The bar is 0.2 s on a quiet machine; a shared one gets room, a poll of seconds does not.
     assert sorted(took)[10] < 1.0, f"median {sorted(took)[10]:.3f} s"

@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from evitals.estimators.answer import Segment
 from evitals.estimators.assessor import Assessor
 from evitals.features import extract
 from evitals.fleet.open import open_store
+from evitals.fleet.records import Batch
 from evitals.service.pipeline import Pipeline
 from evitals.service.watch import Watch
 from evitals.settings import Settings
@@ -54,14 +56,14 @@ def live(order: dict[str, Any]) -> None:
     fate = Fate(str(home), order["die_at"])
     submit = store.submit
 
-    def mortal(batch: Any) -> Any:
+    def mortal(batch: Batch) -> Future[None]:
         fate.step()
         future = submit(batch)
         future.result()
         fate.step()
         return future
 
-    store.submit = mortal  # type: ignore[method-assign]
+    cast(Any, store).submit = mortal
     settings = Settings(home=home, watch_stable_s=0.02, watch_rescan_s=0.5)
     watch = Watch(Pipeline(store, settings), settings)
     sys.addaudithook(fate.hook)
