@@ -10,6 +10,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = cast(asyncio.Transport, transport)
         self.buffer = b""
         self.send()
 

@@ -55,11 +55,9 @@ def create_app() -> Flask:
     soh, sop = trees.load(folder, "soh"), trees.load(folder, "sop")
     app = Flask("reference")
 
-    @app.get("/")
     def alive() -> str:
         return "ok"
 
-    @app.post("/predict")
     def predict() -> Response:
         body = request.get_json()
         row = pd.DataFrame([body])
@@ -76,4 +74,6 @@ def create_app() -> Flask:
         remember(folder / DATABASE, answer)
         return jsonify(answer)
 
+    app.add_url_rule("/", view_func=alive)
+    app.add_url_rule("/predict", view_func=predict, methods=["POST"])
     return app

@@ -20,7 +20,6 @@ NEWEST = (
 WORST = 200
 
 
-@st.fragment(run_every=1)
 def fleet() -> None:
     """The whole page, drawn again every second."""
     with closing(sqlite3.connect(Path(os.environ["REFERENCE_HOME"]) / "fleet.db")) as store:
@@ -39,4 +38,4 @@ def fleet() -> None:
 
 
 st.set_page_config(layout="wide")
-fleet()
+st.fragment(fleet, run_every=1)()
