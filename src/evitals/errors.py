@@ -49,7 +49,8 @@ class UnknownVehicle(InputError):
             "vehicle_id",
             vehicle_id,
             f"is not described{near}",
-            "describe it with `evitals vehicles add` or PUT /v1/vehicles/{id}",
+            "describe it with `evitals vehicles add` or PUT /v1/vehicles/{id}; "
+            "`evitals vehicles list` names those known",
             reason="unknown_vehicle",
         )
 

@@ -20,8 +20,7 @@ from evitals.service.run import check_host, free_port
 
 ROW = {"discharge_time_s": 3600.0, "avg_current": -1.5}
 MAIN = (
-    "import sys; from pathlib import Path; from evitals.commands.serve import serve;"
-    "serve(['--home', sys.argv[1], '--port', '0'])"
+    "import sys; from evitals.cli import main;main(['serve', '--home', sys.argv[1], '--port', '0'])"
 )
 
 
@@ -100,10 +99,15 @@ def test_it_is_one_process(running: Running) -> None:
 
 def test_a_second_service_on_the_same_home_is_refused(running: Running, tmp_path: Path) -> None:
     second = subprocess.run(
-        [sys.executable, "-c", MAIN, str(tmp_path)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", MAIN, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"COLUMNS": "500"},
     )
     assert second.returncode != 0
     assert "in use" in second.stderr
+    assert "Traceback" not in second.stderr
     assert httpx.get(f"{running.url}/health/live").status_code == 200
 
 

@@ -29,7 +29,11 @@ def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
     address that is not of this machine alone, or is taken; StoreError where the home is in use.
     """
     check_host(settings.host)
-    asyncio.run(_serve(settings, announce))
+    try:
+        asyncio.run(_serve(settings, announce))
+    except ExceptionGroup as group:
+        # Litestar's lifespan lets even a lone error out as a group.
+        raise _alone(group) from None
 
 
 def check_host(host: str) -> None:
@@ -59,6 +63,13 @@ def free_port(host: str, port: int) -> int:
                 "choose another with --port"
             ) from error
         return int(probe.getsockname()[1])
+
+
+def _alone(error: Exception) -> Exception:
+    """The one error within groups of one; a group of several as it is."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:

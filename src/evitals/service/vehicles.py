@@ -4,11 +4,9 @@ from evitals.battery import Vehicle
 from evitals.fleet.records import Batch
 from evitals.fleet.store import Store
 from evitals.service.intake import Intake
-from evitals.service.known import find_vehicle, get_vehicle, vehicle_record
+from evitals.service.known import vehicle_record
 from evitals.service.pipeline import Pipeline
 from evitals.service.report import IngestReport
-
-__all__ = ["find_vehicle", "get_vehicle", "put_vehicle"]
 
 
 def put_vehicle(store: Store, vehicle: Vehicle, pipeline: Pipeline) -> list[IngestReport]:
