@@ -21,8 +21,8 @@ test: $(VENV)/tested lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(VENV)/tested
-	$(BIN)/ruff check src tests benchmarks examples hatch_build.py
-	$(BIN)/ruff format --check src tests benchmarks examples hatch_build.py
+	$(BIN)/ruff check src tests benchmarks docs hatch_build.py web/npm.py
+	$(BIN)/ruff format --check src tests benchmarks docs hatch_build.py web/npm.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python web/npm.py ci --ignore-scripts
