@@ -39,6 +39,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keep_days: Annotated[
         Count, Meta(description="days of history that `evitals store prune` keeps")
     ] = 3650
+    keep_samples: Annotated[
+        bool,
+        Meta(description="keep each trip's samples for the page, in samples/ (about 10 KB a trip)"),
+    ] = True
     risk_monitor: Annotated[
         float, Meta(description="risk score from which a vehicle is Monitor")
     ] = 0.5

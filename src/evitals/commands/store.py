@@ -10,6 +10,7 @@ from evitals.commands.common import home_option, json_option, print_json, print_
 
 if TYPE_CHECKING:
     from evitals.fleet.store import Store
+    from evitals.settings import Settings
 
 
 @click.group()
@@ -70,22 +71,27 @@ def export(folder: Path, home: Path | None, as_json: bool) -> None:
 @home_option
 @json_option
 def prune(keep_days: int | None, home: Path | None, as_json: bool) -> None:
-    """Delete history older than --keep-days; the daily rollup stays."""
-    opened, default = _open(home)
-    days = keep_days or default
+    """Delete history older than --keep-days, and its samples; the daily rollup stays."""
+    from evitals.service.samples import Samples
+
+    opened, settings = _open(home)
+    days = keep_days or settings.keep_days
     try:
         deleted = opened.prune(int(time.time()) - days * 86_400)
+        swept = Samples(settings.home).sweep(opened.known_trips)
     finally:
         opened.close()
     if as_json:
-        print_json({"keep_days": days, "deleted": deleted})
+        print_json({"keep_days": days, "deleted": deleted, "samples_deleted": swept})
         return
-    click.echo(f"{deleted:,} rows older than {days:,} days deleted")
+    click.echo(
+        f"{deleted:,} rows older than {days:,} days deleted, and the samples of {swept:,} trips"
+    )
 
 
-def _open(home: Path | None) -> "tuple[Store, int]":
+def _open(home: Path | None) -> "tuple[Store, Settings]":
     from evitals.fleet.open import open_store
     from evitals.settings import Settings
 
     settings = Settings.load(home=home)
-    return open_store(settings.home), settings.keep_days
+    return open_store(settings.home), settings

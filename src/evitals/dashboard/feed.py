@@ -18,6 +18,7 @@ from itertools import islice
 import numpy as np
 
 from evitals.dashboard.frame import DELTA, ROW, SNAPSHOT, STATUSES, Rows, encode, row_of, tally
+from evitals.dashboard.lasso import Lasso
 from evitals.fleet.records import LatestRecord
 from evitals.fleet.store import Store
 
@@ -114,6 +115,12 @@ class Feed:
         """A copy of all rows, in order of first appearance; see ``frame.ROW``."""
         with self._lock:
             return self._table[: len(self._ids)].copy()
+
+    def chosen(self, lasso: Lasso) -> frozenset[str]:
+        """The vehicles inside a polygon."""
+        with self._lock:
+            rows, ids = self._table[: len(self._ids)].copy(), list(self._ids)
+        return frozenset(ids[k] for k in np.flatnonzero(lasso.inside(rows)))
 
     def summary(self) -> dict[str, object]:
         """Vehicles, mean of the known SoH (None: none), attention, count by status."""

@@ -11,6 +11,7 @@ from evitals.fleet.apply import DAY_S, split
 from evitals.fleet.codec import (
     STATUSES,
     digest_bytes,
+    scale,
     unpack_answer,
     unpack_detail,
     unpack_latest,
@@ -206,6 +207,8 @@ def fleet(connection: Connection, query: FleetQuery) -> FleetPage:
     if query.sort != "vehicle_id":
         order[0] = order[0].nulls_last()
     matching = _filtered(select(latest.c.vehicle), query)
+    if query.only is not None:
+        return _picked(connection, query, matching.order_by(*order))
     # The page's vehicles come from an index alone; only then are their records read.
     page = matching.order_by(*order).offset(query.offset).limit(query.limit).subquery()
     rows = connection.execute(
@@ -214,6 +217,24 @@ def fleet(connection: Connection, query: FleetQuery) -> FleetPage:
     return FleetPage(
         total=_count(connection, matching),
         rows=tuple(unpack_latest(data) for data in rows.scalars()),
+    )
+
+
+def _picked(connection: Connection, query: FleetQuery, matching: Select[Any]) -> FleetPage:
+    """A page of the vehicles of ``query.only``, which may be more than a statement can name."""
+    assert query.only is not None
+    rows = connection.execute(matching.add_columns(latest.c.vehicle_id))
+    numbers = [number for number, vehicle_id in rows if vehicle_id in query.only]
+    page = numbers[query.offset : query.offset + query.limit]
+    found: dict[int, bytes] = {}
+    for start in range(0, len(page), CHUNK):
+        asked = select(latest.c.vehicle, latest.c.record).where(
+            latest.c.vehicle.in_(page[start : start + CHUNK])
+        )
+        found |= {row.vehicle: row.record for row in connection.execute(asked)}
+    return FleetPage(
+        total=len(numbers),
+        rows=tuple(unpack_latest(found[number]) for number in page if number in found),
     )
 
 
@@ -227,6 +248,10 @@ def _filtered(statement: Select[Any], query: FleetQuery) -> Select[Any]:
         statement = statement.where(latest.c.vehicle.in_(found))
     if query.group:
         statement = statement.where(latest.c.group_name == query.group)
+    if query.soh_from is not None:
+        statement = statement.where(latest.c.soh >= scale("soh_from", query.soh_from))
+    if query.soh_to is not None:
+        statement = statement.where(latest.c.soh < scale("soh_to", query.soh_to))
     if query.status:
         numbers = [STATUSES.index(status) for status in query.status if status != "Unknown"]
         wanted = latest.c.status.in_(numbers) if numbers else false()
@@ -339,6 +364,12 @@ def list_daily(connection: Connection, vehicle_id: str, limit: int) -> list[Dail
         for row in connection.execute(query)
     ]
     return found[::-1]
+
+
+def file_counts(connection: Connection) -> dict[str, int]:
+    """How many files are in each state."""
+    query = select(files.c.state, func.count()).group_by(files.c.state)
+    return {str(state): int(count) for state, count in connection.execute(query)}
 
 
 def list_files(connection: Connection, state: str, offset: int, limit: int) -> list[FileRecord]:

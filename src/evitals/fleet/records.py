@@ -129,13 +129,19 @@ SortKey = Literal[
 
 
 class FleetQuery(Struct, frozen=True, kw_only=True):
-    """Which newest answers, in which order. Unknown values sort last either way."""
+    """Which newest answers, in which order. Unknown values sort last either way.
+
+    SoH lies in [``soh_from``, ``soh_to``); ``only`` leaves all other vehicles out.
+    """
 
     sort: SortKey = "risk_score"
     descending: bool = True
     search: str = ""
     status: tuple[Status, ...] = ()
     group: str = ""
+    soh_from: float | None = None
+    soh_to: float | None = None
+    only: frozenset[str] | None = None
     offset: int = 0
     limit: int = 50
 
@@ -158,6 +164,16 @@ class DailyRecord(Struct, frozen=True, kw_only=True):
     soh_mean: float | None
     soh_last: float | None
     risk_last: float | None
+
+
+class PastFleet(Struct, frozen=True, kw_only=True):
+    """The fleet as its vehicles' present batteries stood at the end of a day."""
+
+    vehicles: int
+    """Those that had an answer by then."""
+    soh_mean: float | None
+    attention: int
+    """Those beyond the limits that were asked about."""
 
 
 class TableSize(Struct, frozen=True, kw_only=True):

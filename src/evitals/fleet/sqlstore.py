@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from evitals.fleet import exporting, maintenance, migrate, queries
+from evitals.fleet import exporting, maintenance, migrate, past, queries
 from evitals.fleet.codec import unpack_latest
 from evitals.fleet.records import (
     Batch,
@@ -18,6 +18,7 @@ from evitals.fleet.records import (
     FleetPage,
     FleetQuery,
     LatestRecord,
+    PastFleet,
     PredictionRecord,
     TableSize,
     TripRecord,
@@ -114,6 +115,14 @@ class SqlStore:
     def daily(self, vehicle_id: str, limit: int = 3660) -> list[DailyRecord]:
         with self._read() as connection:
             return queries.list_daily(connection, vehicle_id, limit)
+
+    def past(self, day: int, soh_below: float, risk_from: float) -> PastFleet:
+        with self._read() as connection:
+            return past.past(connection, day, soh_below, risk_from)
+
+    def file_counts(self) -> dict[str, int]:
+        with self._read() as connection:
+            return queries.file_counts(connection)
 
     def files(self, state: str = "", offset: int = 0, limit: int = 100) -> list[FileRecord]:
         with self._read() as connection:

@@ -18,6 +18,7 @@ from evitals.fleet.records import (
     FleetPage,
     FleetQuery,
     LatestRecord,
+    PastFleet,
     PredictionRecord,
     TableSize,
     TripRecord,
@@ -63,6 +64,13 @@ class Store(Protocol):
         limit: int = 10_000,
     ) -> list[PredictionRecord]: ...
     def daily(self, vehicle_id: str, limit: int = 3660) -> list[DailyRecord]: ...
+    def past(self, day: int, soh_below: float, risk_from: float) -> PastFleet:
+        """The fleet at the end of ``day`` (days since 1970 UTC), from the rollup. ``attention``
+        counts the vehicles with SoH below ``soh_below`` or risk from ``risk_from`` on."""
+
+    def file_counts(self) -> dict[str, int]:
+        """How many files are in each state."""
+
     def files(self, state: str = "", offset: int = 0, limit: int = 100) -> list[FileRecord]: ...
     def file(self, digest: str) -> FileRecord | None: ...
 

@@ -6,6 +6,7 @@ home/.claimed/     being read now; taken up again when a process died over them
 home/archive/DAY/  read and committed
 home/held/         waiting for a vehicle's description, each with NAME.reason.json
 home/quarantine/   could not be read, each with NAME.reason.json
+home/samples/      the samples of stored trips, for the page (see ``samples``)
 home/.owner        locked by the process that writes; holds its address
 ```
 

@@ -31,6 +31,7 @@ from evitals.service.prepare import Prepared, prepare
 from evitals.service.received import FileInfo, Received, assign
 from evitals.service.report import FileReport, IngestReport, VehicleReport
 from evitals.service.reporting import file_record, file_report, vehicle_report
+from evitals.service.samples import Samples
 from evitals.settings import Settings
 from evitals.telemetry import Reading, read
 
@@ -65,6 +66,7 @@ class Pipeline:
         self.store = store
         self.settings = settings
         self.home = Home(settings.home)
+        self.samples = Samples(settings.home) if settings.keep_samples else None
         self._stripes = [threading.Lock() for _ in range(STRIPES)]
 
     def ingest(
@@ -166,7 +168,7 @@ class Pipeline:
 
     def commit(self, files: Sequence[Received]) -> IngestReport:
         """Store the trips of files, fold each battery once, and wait for the one commit."""
-        prepared = [_prepare(received) for received in files]
+        prepared = [_prepare(received, self.samples) for received in files]
         work: dict[Battery, _Work] = {}
         for one in (p for places in prepared for p in places.values()):
             key = one.vehicle.vehicle_id, one.vehicle.battery_id
@@ -269,10 +271,10 @@ class Pipeline:
             yield
 
 
-def _prepare(received: Received) -> dict[int, Prepared]:
+def _prepare(received: Received, samples: Samples | None) -> dict[int, Prepared]:
     """The recordings of known vehicles, by their place in the file."""
     return {
-        place: prepare(owned.recording, owned.vehicle)
+        place: prepare(owned.recording, owned.vehicle, samples)
         for place, owned in enumerate(received.owned)
         if owned.vehicle is not None
     }

@@ -13,6 +13,7 @@ from evitals.features import extract, pack
 from evitals.fleet.records import TripRecord
 from evitals.service.digest import trip_digest
 from evitals.service.home import safe_name
+from evitals.service.samples import Samples
 from evitals.telemetry import Recording, Trip, doctor
 from evitals.telemetry.trips import cut
 
@@ -33,10 +34,15 @@ class Prepared:
     trips: tuple[TripRecord, ...]
 
 
-def prepare(recording: Recording, vehicle: Vehicle) -> Prepared:
-    """Check, cut and extract. ``vehicle`` carries the battery the recording is of."""
+def prepare(recording: Recording, vehicle: Vehicle, samples: Samples | None = None) -> Prepared:
+    """Check, cut and extract. ``vehicle`` carries the battery the recording is of; the samples of
+    its trips are kept in ``samples``, where given."""
     recording = doctor.repair(recording, vehicle.battery)
-    kept = tuple(_record(recording, vehicle, trip) for trip in cut(recording, vehicle.battery))
+    trips = cut(recording, vehicle.battery)
+    kept = tuple(_record(recording, vehicle, trip) for trip in trips)
+    if samples is not None:
+        for record, trip in zip(kept, trips, strict=True):
+            samples.keep(record.digest, trip.table)
     bare = recording.with_(table=recording.table.clear())
     return Prepared(bare, recording.table.height, vehicle, kept)
 

@@ -213,9 +213,10 @@ class FileReply(Struct, frozen=True, kw_only=True):
 
 
 class FilesReply(Struct, frozen=True, kw_only=True):
-    """A page of intake, newest first."""
+    """A page of intake, newest first; ``counts`` are of all files, by state."""
 
     files: list[FileReply]
+    counts: dict[str, int]
 
 
 class Health(Struct, frozen=True, kw_only=True):

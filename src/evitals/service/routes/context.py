@@ -81,6 +81,8 @@ class Service:
     watch: Any = None
     evidence: dict[str, tuple[int, list[EvidencePoint]]] = field(default_factory=dict)
     """What ``/trend`` computed last, by vehicle: a version and the points."""
+    changes: dict[int, tuple[float, Any]] = field(default_factory=dict)
+    """What ``/v1/fleet/change`` answered last, by days: until when it holds, and the answer."""
 
     async def commit(self, batch: Batch) -> None:
         """Wait for the commit that holds the batch; a client that leaves does not undo it."""

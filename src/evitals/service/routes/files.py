@@ -31,8 +31,9 @@ def files(
     request: Call, in_state: State = None, offset: Offset = 0, limit: Limit = 100
 ) -> FilesReply:
     """Stored, repeated, held for a vehicle's description, or quarantined, each with its reason."""
-    rows = service_of(request).store.files(in_state or "", offset, limit)
-    return FilesReply(files=[file_reply(row) for row in rows])
+    store = service_of(request).store
+    rows = store.files(in_state or "", offset, limit)
+    return FilesReply(files=[file_reply(row) for row in rows], counts=store.file_counts())
 
 
 def file_reply(record: FileRecord) -> FileReply:

@@ -13,6 +13,8 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from evitals.dashboard.frame import SCALE, UNKNOWN
+from evitals.dashboard.lasso import AXES, LONGEST
+from evitals.dashboard.lasso import parse as lasso_of
 from evitals.dashboard.views import summary
 from evitals.fleet.records import FleetQuery, LatestRecord, SortKey, Status
 from evitals.service.routes import documented as doc
@@ -27,6 +29,8 @@ from evitals.service.schemas import (
 )
 
 PAGE = 1000
+PAGE_PICKED = 20_000
+"""A page of picked vehicles costs a pass over the fleet: there are few of them."""
 COLUMNS = FleetRow.__struct_fields__
 
 Sort = Annotated[SortKey, QueryParameter(description="Column; unknown values come last")]
@@ -34,6 +38,24 @@ Descending = Annotated[bool, QueryParameter(description="Highest first")]
 Statuses = Annotated[
     list[Status] | None,
     QueryParameter(description="Only these", examples=[Example(value=["Monitor"])]),
+]
+OPEN_SOH = 3.0
+SohFrom = Annotated[
+    float,
+    QueryParameter(ge=0.0, le=OPEN_SOH, description="SoH at least this (a fraction); 0: any"),
+]
+SohTo = Annotated[
+    float,
+    QueryParameter(ge=0.0, le=OPEN_SOH, description="SoH below this (a fraction); 3: any"),
+]
+LassoText = Annotated[
+    str,
+    QueryParameter(
+        max_length=LONGEST,
+        description="Only vehicles inside a polygon over two of "
+        f"{', '.join(AXES)}: `X,Y;x1,y1;x2,y2;...`",
+        examples=[Example(value="soh,sop_ratio;0.5,0;1,0;1,1;0.5,1")],
+    ),
 ]
 Group = Annotated[str, QueryParameter(max_length=64, description="Only this group")]
 
@@ -53,6 +75,9 @@ def fleet(
     search: Search = "",
     status: Statuses = None,
     group: Group = "",
+    soh_from: SohFrom = 0.0,
+    soh_to: SohTo = OPEN_SOH,
+    lasso: LassoText = "",
     offset: Offset = 0,
     limit: Limit = 50,
 ) -> FleetReply:
@@ -65,6 +90,9 @@ def fleet(
             search=search,
             status=tuple(status or ()),
             group=group,
+            soh_from=soh_from or None,
+            soh_to=None if soh_to == OPEN_SOH else soh_to,
+            only=inside(service, lasso),
             offset=offset,
             limit=limit,
         )
@@ -90,24 +118,42 @@ def export_csv(
     search: Search = "",
     status: Statuses = None,
     group: Group = "",
+    soh_from: SohFrom = 0.0,
+    soh_to: SohTo = OPEN_SOH,
+    lasso: LassoText = "",
 ) -> Stream:
     """Every row that `/v1/fleet` would page through, with the same filter and order.
 
     Text that a spreadsheet would run as a formula is preceded by an apostrophe.
     """
+    service = service_of(request)
+    only = inside(service, lasso)
     query = FleetQuery(
         sort=sort,
         descending=descending,
         search=search,
         status=tuple(status or ()),
         group=group,
-        limit=PAGE,
+        soh_from=soh_from or None,
+        soh_to=None if soh_to == OPEN_SOH else soh_to,
+        only=only,
+        limit=PAGE if only is None else PAGE_PICKED,
     )
     return Stream(
-        csv_lines(service_of(request), query),
+        csv_lines(service, query),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="fleet.csv"'},
     )
+
+
+def inside(service: Service, polygon: str) -> frozenset[str] | None:
+    """The vehicles inside a lasso over the live feed's columns; None where none is drawn.
+
+    Raises InputError for what is no lasso.
+    """
+    if not polygon:
+        return None
+    return service.feed.chosen(lasso_of(polygon))
 
 
 def csv_lines(service: Service, query: FleetQuery) -> Iterator[str]:
