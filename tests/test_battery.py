@@ -81,3 +81,18 @@ def test_rubbish_is_not_a_description(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"car\.toml"):
         load_vehicle(file)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("timezone", "No/Where"),
+        ("timezone", "../../etc/passwd"),
+        ("undated_start", "0001-01-01T00:00:00Z"),
+        ("undated_start", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_vehicle_with_a_zone_or_start_of_no_clock_is_refused(field: str, value: str) -> None:
+    text = msgspec.json.encode({**dump_vehicle(describe("bmw-i3-60ah")), field: value})
+    with pytest.raises(InputError, match=field):
+        parse_vehicle(text, "vehicle.json")

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct
@@ -111,6 +112,22 @@ class Vehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     group: Annotated[str, Meta(max_length=64)] = ""
     timezone: Annotated[str, Meta(max_length=64)] = "UTC"
     undated_start: datetime | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InputError(
+                "timezone",
+                self.timezone,
+                "is not a time zone",
+                "use an IANA name such as Europe/Berlin or UTC",
+            ) from None
+        start = self.undated_start
+        if start is not None and not 1990 <= start.year < 2100:
+            raise InputError(
+                "undated_start", start.isoformat(), "is not between 1990 and 2100", "correct it"
+            )
 
 
 @cache

@@ -220,3 +220,38 @@ def test_findings_of_a_file_with_parts_carry_no_row_of_the_file() -> None:
     (first, second) = read(parts("a", "b") + b"b,11,x,350\n").recordings
     for recording in (first, second):
         assert [(f.code, f.count, f.rows) for f in recording.findings] == [("not_a_number", 1, ())]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:10+14:00"),
+        ("9999-12-31T23:59:40-14:00", "9999-12-31T23:59:50-14:00"),
+        ("-100000000000000", "-99999999990000"),
+        ("9000000000000", "9000000010000"),
+    ],
+)
+def test_a_date_of_no_clock_is_no_date(stamps: tuple[str, str]) -> None:
+    rows = "".join(f"{stamp},-1,350\n" for stamp in stamps)
+    with pytest.raises(InputError, match="is not a date"):
+        read(("timestamp,current_a,voltage_v\n" + rows).encode())
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_start_of_no_clock_is_refused(year: int) -> None:
+    with pytest.raises(InputError, match="between 1900 and 2200"):
+        read(PLAIN, start=datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC))
+
+
+def test_damaged_metadata_beside_a_file_refuse_it(tmp_path: Path) -> None:
+    """Else its recordings would pass as undated."""
+    data = tmp_path / "trips_1hz.parquet"
+    columns = ("time_s", "speed_kmh", "voltage_V", "current_A", "soc_displayed")
+    pl.DataFrame({"trip_id": ["A"] * 3, **{c: [0.0, 1.0, 2.0] for c in columns}}).write_parquet(
+        data
+    )
+    assert read(data).recordings[0].start is None
+    (tmp_path / "trips.parquet").write_bytes(b"rubbish")
+    with pytest.raises(UnreadableFile) as refused:
+        read(data)
+    assert refused.value.reason == "damaged_metadata"

@@ -18,6 +18,8 @@ FORMATS = (
 ZONED = "%Y-%m-%d %H:%M:%S%.f%:z"
 MILLISECONDS_FROM = 1e11
 """Seconds since 1970 above this (the year 5138) are milliseconds."""
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A date outside is none: a broken clock, and centuries on Python's calendar would overflow."""
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -38,8 +40,12 @@ def to_utc(moment: datetime, zone: str) -> datetime:
     """A moment in UTC; without a zone of its own it is local to ``zone``.
 
     Of the hour that comes twice in autumn the first is meant; the hour that is skipped in spring
-    counts on from before it (PEP 495, fold 0).
+    counts on from before it (PEP 495, fold 0). Raises InputError outside 1900 to 2200.
     """
+    if not EARLIEST.year <= moment.year < LATEST.year:
+        raise InputError(
+            "start", moment.isoformat(), "is not between 1900 and 2200", "correct the date"
+        )
     local = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(zone))
     return local.astimezone(UTC)
 
@@ -58,10 +64,13 @@ def parse_stamps(column: pl.Series, zone: str) -> pl.Series:
         stamps = _localise(column.cast(pl.Datetime("us", getattr(kind, "time_zone", None))), zone)
     else:
         stamps = _from_text(column.cast(pl.String), zone)
+    possible = stamps.is_between(EARLIEST, LATEST)
+    if not possible.all():
+        stamps = pl.select(pl.when(possible).then(stamps).alias(column.name)).to_series()
     if len(column) > column.null_count() and stamps.null_count() == len(stamps):
         raise InputError(
             column.name,
-            column.drop_nulls()[0],
+            column.drop_nulls().cast(pl.String)[0],
             "is not a date",
             "write ISO 8601, such as 2026-03-01T08:30:00Z",
             reason="bad_stamp",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from evitals.telemetry.sources.sidecar import beside
+from evitals.telemetry.sources.sidecar import beside, damaged_metadata
 from evitals.telemetry.sources.source import Column, Facts, Source
 
 MAX_METADATA_BYTES = 16 * 2**20
@@ -31,20 +31,27 @@ def parse_datevec(text: str) -> datetime | None:
 
 
 def metadata(path: Path) -> Mapping[str, Facts]:
-    """Facts by file name from `metadata.csv` in the data file's folder."""
+    """Facts by file name from `metadata.csv` in the data file's folder.
+
+    Raises UnreadableFile where it is damaged.
+    """
     file = path.parent / "metadata.csv"
     if not file.is_file() or file.stat().st_size > MAX_METADATA_BYTES:
         return {}
-    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
-        return {
-            row["filename"]: Facts(
-                start=parse_datevec(row.get("start_time") or ""),
-                vehicle_id=row.get("battery_id") or None,
-                ambient_degc=_number(row.get("ambient_temperature")),
-            )
-            for row in csv.DictReader(lines)
-            if row.get("filename")
-        }
+    try:
+        with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except csv.Error as error:
+        raise damaged_metadata(file, error) from None
+    return {
+        row["filename"]: Facts(
+            start=parse_datevec(row.get("start_time") or ""),
+            vehicle_id=row.get("battery_id") or None,
+            ambient_degc=_number(row.get("ambient_temperature")),
+        )
+        for row in rows
+        if row.get("filename")
+    }
 
 
 def _number(text: str | None) -> float | None:
