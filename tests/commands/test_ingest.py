@@ -1,6 +1,7 @@
 """``evitals ingest``: from an empty home to an answer."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,31 @@ def test_text_output_says_what_was_seen(tmp_path: Path) -> None:
     assert "drive 10 min" in result.stdout
     assert ID in result.stdout
     assert "bms_soc" in result.stdout
+
+
+def test_text_output_folds_at_the_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = trip(tmp_path)
+    ingest = ("ingest", path, "--vehicle", ID, "--home", tmp_path / "home")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    whole = run(*ingest).stdout.splitlines()
+    monkeypatch.setenv("COLUMNS", "60")
+    folded = run(*ingest).stdout.splitlines()
+    assert max(map(len, folded)) <= 60 < max(map(len, whole))
+    assert sum("because it is" in line for line in whole) == 1
+
+
+def test_a_block_per_battery_says_value_interval_or_why_not(tmp_path: Path) -> None:
+    lines = run(
+        "ingest", trip(tmp_path), "--vehicle", ID, "--home", tmp_path / "home"
+    ).stdout.splitlines()
+    block = lines[lines.index("") + 1 :]
+    assert block[0].startswith(f"{ID}, battery 1: ")
+    said = {line[2:22].strip(): line[22:] for line in block[1:]}
+    assert re.fullmatch(r"[\d.]+ Ah \([\d.]+ to [\d.]+\)|unknown: \w+", said["capacity, bms_soc"])
+    assert said["capacity, ocv"].startswith("unknown: no_rest")
+    assert said["evidence"].endswith("1 new trips")
 
 
 def test_files_stay_where_they_are(tmp_path: Path) -> None:

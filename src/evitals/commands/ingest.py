@@ -1,6 +1,5 @@
 """``evitals ingest``: files in, what they say about their batteries out."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from evitals.commands.common import home_option, json_option, print_json, print_table, progress
+from evitals.commands.common import home_option, json_option, print_json, progress
 from evitals.errors import InputError
 
 if TYPE_CHECKING:
     from evitals.estimators.estimate import Estimate
     from evitals.service.pipeline import Pipeline
     from evitals.service.received import Received
-    from evitals.service.report import FileReport, IngestReport, RecordingReport, VehicleReport
+    from evitals.service.report import FileReport, IngestReport, VehicleReport
 
 TOGETHER, LARGE = 200, 256 * 2**20
 """How many files, or bytes, share one commit, and so one replay where they come late."""
@@ -46,6 +45,7 @@ def ingest(
     read when it is. Trips that are known already change nothing. Exit code 1 where a file could
     not be read or is held.
     """
+    from evitals.commands.report_text import report_lines
     from evitals.service.opened import opened
     from evitals.settings import Settings
 
@@ -55,7 +55,8 @@ def ingest(
     if as_json:
         print_json(as_document(report))
     else:
-        _print(report)
+        for line in report_lines(report):
+            click.echo(line)
     if any(file.state in ("refused", "held") for file in report.files):
         raise SystemExit(1)
 
@@ -143,89 +144,3 @@ def _capacity(estimate: "Estimate") -> dict[str, Any]:
         "validity": estimate.validity,
         "reasons": list(estimate.reasons),
     }
-
-
-def _print(report: "IngestReport") -> None:
-    for file in report.files:
-        _print_file(file)
-    if report.vehicles:
-        print_table(
-            "Batteries",
-            ["vehicle", "capacity Ah", "SoH", "R growth", "power W", "risk", "status", "evidence"],
-            [_vehicle_row(vehicle) for vehicle in report.vehicles],
-        )
-
-
-def _print_file(file: "FileReport") -> None:
-    click.echo(f"{file.name}: {file.state}" + (f" ({file.reason})" if file.reason else ""))
-    if file.message:
-        click.echo(f"  {file.message}; {file.remedy}")
-    if file.detection:
-        click.echo(f"  read as {file.detection.source}: {file.detection.why}")
-    for recording in file.recordings:
-        _print_recording(recording)
-
-
-def _print_recording(recording: "RecordingReport") -> None:
-    new = sum(trip.state == "new" for trip in recording.trips)
-    when = recording.start.isoformat(timespec="seconds") if recording.start else "undated"
-    click.echo(
-        f"  {recording.part or recording.name} [{recording.vehicle_id or 'no vehicle'}] {when} "
-        f"({recording.start_origin}): {_kinds(recording) or recording.state}; {new} new"
-    )
-    for finding in recording.findings:
-        if finding.severity != "info":
-            click.echo(f"    {finding.severity} {finding.code}: {finding.message}")
-    for line in _evidence(recording):
-        click.echo(f"    {line}")
-
-
-def _kinds(recording: "RecordingReport") -> str:
-    """Its trips by kind: how many, how long in all."""
-    minutes: dict[str, list[float]] = {}
-    for trip in recording.trips:
-        minutes.setdefault(trip.kind, []).append(trip.duration_s / 60)
-    return ", ".join(
-        f"{kind}{f' x{len(each)}' if len(each) > 1 else ''} {sum(each):.0f} min"
-        for kind, each in minutes.items()
-    )
-
-
-def _evidence(recording: "RecordingReport") -> list[str]:
-    """What was accepted, each; what was refused, counted by its reason."""
-    brought = [evidence for trip in recording.trips for evidence in trip.evidence]
-    accepted = [
-        f"{e.method}: {e.capacity_ah:.1f} ± {e.sigma_ah or 0.0:.1f} Ah"
-        for e in brought
-        if not e.refused and e.capacity_ah is not None
-    ]
-    refused = Counter((e.method, e.refused) for e in brought if e.refused)
-    return accepted + [
-        f"{method}: refused, {reason}" + (f" x{count}" if count > 1 else "")
-        for (method, reason), count in refused.items()
-    ]
-
-
-def _vehicle_row(vehicle: "VehicleReport") -> list[Any]:
-    risk = None if vehicle.risk_score is None else f"{vehicle.risk_score:.3f}"
-    return [
-        vehicle.vehicle_id,
-        "\n".join(f"{name} {shown(e, 1)}" for name, e in vehicle.capacity.items()),
-        shown(vehicle.soh, 3),
-        shown(vehicle.resistance_growth, 2),
-        shown(vehicle.reference_sop_w, 0),
-        risk,
-        vehicle.status,
-        vehicle.evidence_count,
-    ]
-
-
-def shown(estimate: "Estimate", digits: int) -> str:
-    """An estimate with its interval, or why it is unknown."""
-    if estimate.value is None:
-        return f"unknown: {', '.join(estimate.reasons)}"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:,.{digits}f}"
-    return (
-        f"{estimate.value:,.{digits}f} ({estimate.low:,.{digits}f} to {estimate.high:,.{digits}f})"
-    )

@@ -22,7 +22,7 @@ def rescore(vehicle: str | None, home: Path | None, as_json: bool) -> None:
 
     Every prediction is written anew; trips stay as they are.
     """
-    from evitals.commands.ingest import shown
+    from evitals.commands.report_text import shown
     from evitals.service.opened import opened
     from evitals.settings import Settings
 
