@@ -3,6 +3,7 @@
 Run: ``python docs/generate.py``
 """
 
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -51,14 +52,14 @@ def commands_page() -> str:
     for path, command in _commands(main, "evitals"):
         context = click.Context(command, info_name=path)
         usage = " ".join(command.collect_usage_pieces(context))
-        lines += [f"## `{path} {usage}`", "", (command.help or "").strip(), ""]
+        lines += [f"## `{path} {usage}`", "", cleandoc(command.help or ""), ""]
         options = [
-            f"| `{'`, `'.join(p.opts)}` | {p.help or ''} |"
+            f"| `{'`, `'.join(p.opts)}` | {_default(p)} | {p.help or ''} |"
             for p in command.params
             if isinstance(p, click.Option)
         ]
         if options:
-            lines += ["| option | meaning |", "|---|---|", *options, ""]
+            lines += ["| option | default | meaning |", "|---|---|---|", *options, ""]
     return _page("Commands", "Every command also answers `--help`.", lines)
 
 
@@ -77,6 +78,10 @@ def _commands(command: click.Command, path: str) -> list[tuple[str, click.Comman
             for found in _commands(command.commands[name], f"{path} {name}")
         ]
     return [(path, command)]
+
+
+def _default(option: click.Option) -> str:
+    return f"`{option.default}`" if option.show_default else ""
 
 
 def _page(title: str, intro: str, lines: list[str]) -> str:

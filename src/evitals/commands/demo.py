@@ -15,8 +15,20 @@ DEFAULT_HOME = Path("demo")
 
 
 @click.command()
-@click.option("--vehicles", type=click.IntRange(1, 500), default=24, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
+@click.option(
+    "--vehicles",
+    type=click.IntRange(1, 500),
+    default=24,
+    show_default=True,
+    help="How many vehicles.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=7,
+    show_default=True,
+    help="Another seed, another fleet.",
+)
 @click.option(
     "--speedup",
     type=click.FloatRange(1, 1e5),
@@ -24,7 +36,13 @@ DEFAULT_HOME = Path("demo")
     show_default=True,
     help="Simulated seconds per second.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8420, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8420,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),

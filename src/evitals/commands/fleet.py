@@ -14,10 +14,18 @@ SORTS = ["risk_score", "soh", "reference_sop_w", "vehicle_id", "event_s", "evide
 
 
 @click.command()
-@click.option("--sort", type=click.Choice(SORTS), default="risk_score", show_default=True)
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="risk_score", show_default=True, help="What ranks."
+)
 @click.option("--ascending", is_flag=True, help="Lowest first.")
 @click.option("--search", default="", help="Part of a vehicle id.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=25,
+    show_default=True,
+    help="At most so many rows.",
+)
 @home_option
 @json_option
 def fleet(

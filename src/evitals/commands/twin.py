@@ -13,7 +13,12 @@ def twin() -> None:
 
 
 @twin.command()
-@click.option("--vehicle", default="renault-zoe-ze50", show_default=True)
+@click.option(
+    "--vehicle",
+    default="renault-zoe-ze50",
+    show_default=True,
+    help="bmw-i3-60ah or renault-zoe-ze50.",
+)
 @click.option("--cycle", default="udds", show_default=True, help="udds, hwfet or us06.")
 @json_option
 def trip(vehicle: str, cycle: str, as_json: bool) -> None:
@@ -34,11 +39,30 @@ def trip(vehicle: str, cycle: str, as_json: bool) -> None:
 
 
 @twin.command()
-@click.option("--vehicles", type=click.IntRange(1, 100_000), default=10, show_default=True)
-@click.option("--days", type=click.IntRange(1, 20_000), default=30, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--vehicles",
+    type=click.IntRange(1, 100_000),
+    default=10,
+    show_default=True,
+    help="How many vehicles.",
+)
+@click.option(
+    "--days", type=click.IntRange(1, 20_000), default=30, show_default=True, help="Days they live."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Another seed, another fleet.",
+)
 @click.option("--rests/--no-rests", default=True, help="Record parking too.", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write into.",
+)
 @json_option
 def fleet(vehicles: int, days: int, seed: int, rests: bool, out: Path, as_json: bool) -> None:
     """Write a fleet: descriptions, trips as CSV, and truth.parquet that no estimator reads."""
@@ -54,9 +78,23 @@ def fleet(vehicles: int, days: int, seed: int, rests: bool, out: Path, as_json: 
 
 
 @twin.command()
-@click.option("--vehicles", type=click.IntRange(2, 100_000), default=500, show_default=True)
-@click.option("--days", type=click.IntRange(2, 3650), default=90, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=20_260_001, show_default=True)
+@click.option(
+    "--vehicles",
+    type=click.IntRange(2, 100_000),
+    default=500,
+    show_default=True,
+    help="How many vehicles.",
+)
+@click.option(
+    "--days", type=click.IntRange(2, 3650), default=90, show_default=True, help="Days they live."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=20_260_001,
+    show_default=True,
+    help="Another seed, another fleet.",
+)
 @click.option("--rests/--no-rests", default=True, help="With recorded parking.", show_default=True)
 @json_option
 def health(vehicles: int, days: int, seed: int, rests: bool, as_json: bool) -> None:

@@ -60,7 +60,13 @@ def add(
 
 @vehicles.command("list")
 @click.option("--search", default="", help="Part of a vehicle id.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    help="At most so many rows.",
+)
 @home_option
 @json_option
 def list_(search: str, limit: int, home: Path | None, as_json: bool) -> None:
