@@ -14,7 +14,7 @@ from evitals.fleet.records import TripRecord
 from evitals.service.digest import trip_digest
 from evitals.service.home import safe_name
 from evitals.service.samples import Samples
-from evitals.telemetry import Recording, Trip, doctor
+from evitals.telemetry import Finding, Recording, Trip, doctor
 from evitals.telemetry.trips import cut
 
 EARLIEST_S = 631_152_000
@@ -77,6 +77,13 @@ def _record(recording: Recording, vehicle: Vehicle, trip: Trip) -> TripRecord:
         duration_s=round(trip.duration_s, 1),
         source=recording.source,
         file_name=safe_name(recording.name),
-        findings=tuple(sorted({f.code for f in trip.findings if f.severity != "info"})),
+        findings=tuple(sorted({f.code for f in trip.findings if _matters(f)})),
         features=pack(extract(columns(trip.table), vehicle.battery)),
+    )
+
+
+def _matters(finding: Finding) -> bool:
+    """Whether an estimator should know: doubts, and why charge or SoC are missing in places."""
+    return finding.severity != "info" or (
+        finding.code == "sentinel" and finding.signal in ("current_a", "voltage_v", "soc")
     )
