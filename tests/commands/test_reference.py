@@ -49,3 +49,12 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_table_is_folded_at_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folded = CliRunner().invoke(main, ["settings"]).stdout.splitlines()
+    monkeypatch.delenv("COLUMNS")
+    whole = CliRunner().invoke(main, ["settings"]).stdout.splitlines()
+    assert max(map(len, folded)) <= 80 < max(map(len, whole))
+    assert len(whole) < len(folded)

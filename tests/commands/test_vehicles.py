@@ -27,7 +27,7 @@ def test_a_description_from_a_file(tmp_path: Path) -> None:
     assert len(shown["history"]) == 1
     text = run("vehicles", "show", "van-7", "--home", home).stdout
     assert '"name": "Van 7"' in text
-    assert "described 1 times" in text
+    assert "described once" in text
 
 
 def test_a_built_in_description_under_another_id(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What commands share: options, JSON output, tables, progress bars, errors as messages."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from evitals.errors import EvitalsError
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+UNBROKEN = 1000
+"""Columns where the output is no terminal: a line stays whole for grep."""
 
 
 def json_option(function: F) -> F:
@@ -36,17 +40,25 @@ def print_json(data: Any) -> None:
     click.echo(text.decode())
 
 
+def terminal_width() -> int:
+    """Columns of the terminal (or as COLUMNS says); without one so many that nothing is folded."""
+    return shutil.get_terminal_size((UNBROKEN, 24)).columns
+
+
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; None is shown as a dash."""
+    """Print a table; None is shown as a dash. Where no terminal is, no cell is folded."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
     for index, name in enumerate(header):
         table.add_column(name, no_wrap=index == 0)
     for row in rows:
         table.add_row(*("–" if cell is None else str(cell) for cell in row))
-    Console().print(table)
+    Console(width=terminal_width()).print(table)
 
 
 @contextmanager

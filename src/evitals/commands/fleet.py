@@ -50,6 +50,11 @@ def fleet(
     if as_json:
         print_json({"total": page.total, "vehicles": page.rows})
         return
+    if not page.rows:
+        click.echo(
+            f"No vehicle that contains {search!r}" if search else "No vehicle has an answer yet"
+        )
+        return
     print_table(
         f"{len(page.rows)} of {page.total} vehicles",
         ["vehicle", "status", "risk", "SoH (90 %)", "power W", "evidence"],

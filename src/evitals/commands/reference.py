@@ -50,5 +50,7 @@ def signals(as_json: bool) -> None:
         print_json({"signals": rows})
         return
     print_table(
-        "Signals", ["name", "unit", "low", "high", "meaning", ""], [[*r.values()] for r in rows]
+        "Signals",
+        ["name", "unit", "plausible", "meaning"],
+        [(r["name"], r["unit"], f"{r['low']:g} to {r['high']:g}", r["meaning"]) for r in rows],
     )

@@ -1,18 +1,16 @@
 """An ingest's report as text: a paragraph per file, a block per battery."""
 
-import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from evitals.commands.common import terminal_width
 from evitals.estimators.estimate import Estimate
 
 if TYPE_CHECKING:
     from evitals.service.report import FileReport, IngestReport, RecordingReport, VehicleReport
 
-UNBROKEN = 1_000_000
-"""Columns where the output is no terminal: a line stays whole for grep."""
 LABEL = 20
 
 
@@ -21,7 +19,7 @@ def report_lines(report: "IngestReport") -> Iterator[str]:
 
     Why a source was chosen is said once for files of one kind.
     """
-    width = shutil.get_terminal_size((UNBROKEN, 24)).columns
+    width = terminal_width()
     explained = set[str]()
     for file in report.files:
         for line in _file(file, explained):

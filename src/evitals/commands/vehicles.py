@@ -85,15 +85,15 @@ def list_(search: str, limit: int, home: Path | None, as_json: bool) -> None:
         print_json({"total": total, "vehicles": records, "builtin": list(offered.values())})
         return
     stored = {r.vehicle_id for r in records}
-    rows = [_row(r.vehicle_id, r.battery_id, r.description, "described") for r in records]
+    rows = [_row(r.vehicle_id, r.description, "described") for r in records]
     rows += [
-        _row(v.vehicle_id, v.battery_id, {"name": v.name, "battery": _plain(v)}, "built in")
+        _row(v.vehicle_id, {"name": v.name, "battery": _plain(v)}, "built in")
         for v in offered.values()
         if v.vehicle_id not in stored
     ]
     print_table(
         f"{total} described, {len(offered)} built in",
-        ["vehicle", "battery", "name", "pack", "reference Ah", ""],
+        ["vehicle", "name", "cells", "Ah", ""],
         rows,
     )
 
@@ -119,11 +119,14 @@ def show(vehicle_id: str, home: Path | None, as_json: bool) -> None:
         print_json({"vehicle": vehicle, "history": history, "latest": latest})
         return
     print_json(vehicle)
-    click.echo(f"described {len(history)} times")
+    times = "once" if len(history) == 1 else f"{len(history)} times"
+    click.echo(f"described {times}")
     if latest:
         answer = latest.prediction
-        soh = "unknown" if answer.soh is None else f"{answer.soh:.3f}"
-        click.echo(f"SoH {soh}, status {answer.status}, {answer.evidence_count} evidence")
+        soh = (
+            f"unknown ({', '.join(answer.reasons)})" if answer.soh is None else f"{answer.soh:.3f}"
+        )
+        click.echo(f"SoH {soh}, status {answer.status}, evidence {answer.evidence_count}")
 
 
 def _changed(fields: dict[str, Any], changes: dict[str, str]) -> Any:
@@ -142,12 +145,10 @@ def _plain(vehicle: Any) -> dict[str, Any]:
     return battery
 
 
-def _row(
-    vehicle_id: str, battery_id: str, description: dict[str, Any] | None, origin: str
-) -> list[Any]:
+def _row(vehicle_id: str, description: dict[str, Any] | None, origin: str) -> list[Any]:
     if description is None:
-        return [vehicle_id, battery_id, None, None, None, "not described"]
+        return [vehicle_id, None, None, None, "not described"]
     battery = description["battery"]
     pack = f"{battery.get('series', 1)}s{battery.get('parallel', 1)}p {battery['chemistry']}"
     capacity = battery["reference_capacity_ah"]
-    return [vehicle_id, battery_id, description.get("name", ""), pack, capacity, origin]
+    return [vehicle_id, description.get("name", ""), pack, capacity, origin]
