@@ -1,7 +1,8 @@
 """Writes one batch inside the writer's transaction."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -71,6 +72,12 @@ Day = tuple[int, int]
 _NEW_DAY = (0, 0, b"", 0, None, None, None)
 Found = tuple[int, int, int | None]
 """A trip's id, battery and event time."""
+Summed = tuple[int | None, bytes, float | None, float | None]
+"""An answer in a day's sums: event time, trip digest, SoH, risk score."""
+Rounded = dict[int, PredictionRecord]
+"""Answers of a batch as they will be read back, by ``id`` of the record given."""
+HELD_MOST = 100_000
+"""Answers held in memory so that one more a day needs no reading of the others."""
 
 
 class Applier:
@@ -79,6 +86,8 @@ class Applier:
     def __init__(self, dialect: Any) -> None:
         self.names = Names(dialect)
         self._dialect = dialect
+        self._held: dict[Day, dict[int, Summed]] = {}
+        self._count = 0
         # What got in stays in; a repeated file says nothing new.
         self._put_file = self._upsert(
             files.c.digest,
@@ -125,12 +134,14 @@ class Applier:
         for trip in batch.trips:
             if added := self._trip(connection, trip, numbers):
                 days[_day(*added)].append(added[0])
+        rounded: Rounded = {}
         for prediction in batch.predictions:
-            days[_day(*self._prediction(connection, prediction, numbers))] += []
+            days[_day(*self._prediction(connection, prediction, numbers, rounded))] += []
         self._days(connection, days)
         for state in batch.states:
             self._state(connection, state)
-        return [new for record in batch.latest if (new := self._latest(connection, record))]
+        newest = (self._latest(connection, record, rounded) for record in batch.latest)
+        return [new for new in newest if new]
 
     def _file(self, connection: Connection, record: FileRecord) -> None:
         row = msgspec.structs.asdict(record)
@@ -190,7 +201,11 @@ class Applier:
         return found
 
     def _prediction(
-        self, connection: Connection, record: PredictionRecord, numbers: dict[str, Found]
+        self,
+        connection: Connection,
+        record: PredictionRecord,
+        numbers: dict[str, Found],
+        rounded: "Rounded",
     ) -> Found:
         """Write an answer; returns its trip."""
         battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
@@ -211,6 +226,15 @@ class Applier:
             self.names.text(connection, join(record.reasons)),
         )
         self._put_prediction.run(connection, {"trip": found[0], "answer": answer})
+        fields = unpack_answer(answer, record.event_s)[0]
+        rounded[id(record)] = msgspec.structs.replace(record, **fields)
+        held = self._held.get(_day(*found))
+        if held is not None:
+            self._count += found[0] not in held
+            held[found[0]] = (
+                found[2], digest_bytes("trip_digest", record.trip_digest),
+                fields["soh"], fields["risk_score"],
+            )  # fmt: skip
         return found
 
     def _days(self, connection: Connection, days: Mapping[Day, list[int]]) -> None:
@@ -224,21 +248,31 @@ class Applier:
             # Of a day that is pruned in part, what was summed up then stays.
             pruned = before and pruned_s is not None and day * DAY_S < pruned_s
             if day != UNDATED and not pruned:
-                row |= self._rollup(connection, row["members"])
+                row |= _rollup(self._answers(connection, (battery, day), row["members"]))
             self._put_day.run(connection, row)
 
-    def _rollup(self, connection: Connection, members: bytes) -> dict[str, Any]:
-        found = (self._find_answer.one(connection, {"number": n}) for n in unpack_members(members))
-        rows = sorted(row for row in found if row)
-        answers = [unpack_answer(answer, event_s)[0] for event_s, _, answer in rows]
-        sohs = [a["soh"] for a in answers if a["soh"] is not None]
-        risks = [a["risk_score"] for a in answers if a["risk_score"] is not None]
-        return {
-            "trips": len(answers),
-            "soh_mean": scale("soh_mean", sum(sohs) / len(sohs)) if sohs else None,
-            "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
-            "risk_last": scale("risk_last", risks[-1]) if risks else None,
-        }
+    def _answers(self, connection: Connection, day: Day, members: bytes) -> Iterable[Summed]:
+        """The answers of a day: those held, kept up to date, or read and held from now on."""
+        held = self._held.get(day)
+        if held is None:
+            if self._count > HELD_MOST:
+                self.forget_days()
+            found = ((n, self._find_answer.one(connection, {"number": n}))
+                     for n in unpack_members(members))  # fmt: skip
+            held = {n: _summed(*row) for n, row in found if row}
+            self._held[day] = held
+            self._count += len(held)
+        return held.values()
+
+    def forget(self) -> None:
+        """After a rollback: what is remembered may not be there."""
+        self.names.forget()
+        self.forget_days()
+
+    def forget_days(self) -> None:
+        """Let go of the days held."""
+        self._held.clear()
+        self._count = 0
 
     def _state(self, connection: Connection, record: BatteryState) -> None:
         row = {
@@ -250,8 +284,10 @@ class Applier:
         }
         self._put_state.run(connection, row)
 
-    def _latest(self, connection: Connection, record: LatestRecord) -> LatestRecord | None:
-        answer = rounded(record.prediction)
+    def _latest(
+        self, connection: Connection, record: LatestRecord, known: "Rounded"
+    ) -> LatestRecord | None:
+        answer = known.get(id(record.prediction)) or rounded(record.prediction)
         record = msgspec.structs.replace(record, prediction=answer)
         number = self.names.vehicle(connection, answer.vehicle_id, answer.battery_id)
         before = self._find_latest.one(connection, {"number": number})
@@ -273,6 +309,24 @@ class Applier:
         }
         self._put_latest.run(connection, row)
         return record
+
+
+def _summed(event_s: int, digest: bytes, answer: bytes) -> Summed:
+    fields = unpack_answer(answer, event_s)[0]
+    return event_s, digest, fields["soh"], fields["risk_score"]
+
+
+def _rollup(answers: Iterable[Summed]) -> dict[str, Any]:
+    """A day's sums over its answers, the last by event time and digest."""
+    rows = sorted(answers, key=itemgetter(0, 1))
+    sohs = [soh for _, _, soh, _ in rows if soh is not None]
+    risks = [risk for *_, risk in rows if risk is not None]
+    return {
+        "trips": len(rows),
+        "soh_mean": scale("soh_mean", sum(sohs) / len(sohs)) if sohs else None,
+        "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
+        "risk_last": scale("risk_last", risks[-1]) if risks else None,
+    }
 
 
 def _day(_: int, battery: int, event_s: int | None) -> Day:

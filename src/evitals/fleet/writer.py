@@ -101,7 +101,7 @@ class Writer:
         try:
             changed = self._commit(group)
         except Exception as error:
-            self._applier.names.forget()
+            self._applier.forget()
             if len(group) > 1:
                 # One of them is at fault: alone, each stands or falls for itself.
                 for item in group:

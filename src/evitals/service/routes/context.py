@@ -1,6 +1,5 @@
 """What every endpoint works with: one ``Service`` per app."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from evitals.fleet.store import Store
 from evitals.service.metrics import Metrics
 from evitals.service.predict import Predictor
 from evitals.service.schemas import EvidencePoint
+from evitals.service.waiting import Waiting
 from evitals.settings import Settings
 
 Call = Request[Any, Any, State]
@@ -79,6 +79,7 @@ class Service:
     feed: Feed
     known: "KnownVehicles"
     watch: Any = None
+    waiting: Waiting = field(default_factory=Waiting)
     evidence: dict[str, tuple[int, list[EvidencePoint]]] = field(default_factory=dict)
     """What ``/trend`` computed last, by vehicle: a version and the points."""
     changes: dict[int, tuple[float, Any]] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class Service:
 
     async def commit(self, batch: Batch) -> None:
         """Wait for the commit that holds the batch; a client that leaves does not undo it."""
-        await asyncio.shield(asyncio.wrap_future(self.store.submit(batch)))
+        await self.waiting.until_done(self.store.submit(batch))
         for vehicle in batch.vehicles:
             self.known.forget(vehicle.vehicle_id)
 
