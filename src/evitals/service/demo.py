@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,17 +26,27 @@ def fleet(vehicles: int, seed: int, days: int, lead_days: int, trips_per_day: fl
 
 
 def history(fleet: Fleet, settings: Settings) -> Iterator[int]:
-    """Describe and ingest the past of every vehicle; yields trips per vehicle as they are done."""
-    with opened(settings, "evitals demo") as pipeline, TemporaryDirectory() as scratch:
+    """Describe and ingest the past of every vehicle; yields trips per vehicle as they are done.
+
+    A second process simulates the next vehicles meanwhile.
+    """
+    with (
+        opened(settings, "evitals demo") as pipeline,
+        TemporaryDirectory() as scratch,
+        ProcessPoolExecutor(1, get_context("spawn")) as simulator,
+    ):
         (settings.home / MARKER).touch()
-        for i in range(fleet.vehicles):
+        lives = simulator.map(partial(_live, fleet, Path(scratch)), range(fleet.vehicles))
+        for i, paths in enumerate(lives):
             put_vehicle(pipeline.store, fleet.vehicle(i), pipeline)
-            paths = [write_trip(trip, Path(scratch)) for trip in fleet.trips(i)]
             pipeline.commit([pipeline.receive(path) for path in paths])
-            for path in paths:
-                path.unlink()
             yield len(paths)
         write_truth(fleet, settings.home / "truth.parquet")
+
+
+def _live(fleet: Fleet, folder: Path, i: int) -> list[Path]:
+    """Simulate vehicle ``i``'s past into files."""
+    return [write_trip(trip, folder) for trip in fleet.trips(i)]
 
 
 def feed(fleet: Fleet, home: Path, speedup: float) -> None:
