@@ -149,6 +149,21 @@ def test_groups_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert reply["vehicles"][0]["evidence_count"] == 5
 
 
+def test_two_batteries_of_a_vehicle_are_reported_each(tmp_path: Path) -> None:
+    files = [
+        trip(tmp_path, "1.csv", battery_id="1", vehicle_id=ID),
+        trip(tmp_path, "2.csv", battery_id="2", vehicle_id=ID, ambient_degc=25.0),
+    ]
+    reply = document(run("ingest", *files, "--json", "--home", tmp_path / "home"))
+    assert [(v["battery_id"], v["new_trips"]) for v in reply["vehicles"]] == [("1", 1), ("2", 1)]
+
+
+def test_a_trip_said_of_two_batteries_counts_for_the_first(tmp_path: Path) -> None:
+    files = [trip(tmp_path, f"{b}.csv", battery_id=b, vehicle_id=ID) for b in ("1", "2")]
+    reply = document(run("ingest", *files, "--json", "--home", tmp_path / "home"))
+    assert [(v["battery_id"], v["new_trips"]) for v in reply["vehicles"]] == [("1", 1), ("2", 0)]
+
+
 def test_an_unknown_vehicle_is_held_and_named(tmp_path: Path) -> None:
     home = tmp_path / "home"
     path = trip(tmp_path, vehicle_id="van-7", timestamp="2024-05-01T08:00:00Z")

@@ -281,6 +281,24 @@ def test_a_changed_description_rebuilds_the_estimate(pipeline: Pipeline) -> None
     assert latest.prediction.soh == after[-1].soh
 
 
+def test_a_trip_read_before_a_description_changed_is_folded_by_the_new_one(
+    pipeline: Pipeline,
+) -> None:
+    """Between reading a file and its turn, the vehicle may be described anew and rescored."""
+    for day in range(4):
+        pipeline.ingest_bytes(csv(drive(day)), f"{day}.csv", vehicle_id=ID)
+    late = pipeline.receive(csv(drive(4)), name="4.csv", vehicle_id=ID)
+    battery = msgspec.structs.replace(describe(ID).battery, reference_capacity_ah=50.0)
+    described = msgspec.structs.replace(describe(ID), battery=battery)
+    put_vehicle(pipeline.store, described, pipeline)
+    report = pipeline.commit([late])
+    assert report.vehicles[0].soh.value == pytest.approx(CAPACITY_AH / 50.0, rel=0.03)
+    latest = pipeline.store.latest(ID)
+    assert latest is not None
+    assert latest.reference_capacity_ah == 50.0
+    assert len({row.model.digest for row in pipeline.store.trend(ID)}) == 1
+
+
 def test_rescoring_alone_changes_no_value(pipeline: Pipeline) -> None:
     for day in (2, 0, 1, 3):
         pipeline.ingest_bytes(csv(drive(day)), f"{day}.csv", vehicle_id=ID)

@@ -415,3 +415,25 @@ def test_a_dod_computed_from_the_reference_capacity_is_noticed(public_data: Path
         test = measure(msgspec.convert(sent | {"vehicle_id": "B0005"}, PredictRequest))
         assert test.soh.value == pytest.approx(1.0, abs=0.005)
         assert "dod_matches_reference" in test.soh.reasons
+
+
+@pytest.mark.parametrize(
+    "name", ["discharge_time_s", "dod", "reference_capacity_ah", "rated_power_w"]
+)
+def test_what_float32_would_make_0_is_refused(name: str) -> None:
+    body = {"vehicle_id": "B1", "discharge_time_s": 3600.0, "avg_current": -2.0, name: 5e-324}
+    with pytest.raises(InputError) as refused:
+        parse_predict(msgspec.json.encode(body))
+    assert refused.value.field == name
+
+
+def test_a_discharge_cut_short_is_no_valid_capacity() -> None:
+    soh = measure(request(discharge_time_s=60.0, avg_current=-2.0)).soh
+    assert soh.value == pytest.approx(1 / 60)
+    assert soh.validity == "doubtful"
+    assert "out_of_range" in soh.reasons
+
+
+def test_a_body_that_is_no_json_is_shown() -> None:
+    with pytest.raises(InputError, match="'vehicle_id=V1' cannot be decoded"):
+        parse_predict(b"vehicle_id=V1")

@@ -228,7 +228,7 @@ def test_findings_of_a_file_with_parts_carry_no_row_of_the_file() -> None:
         ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:10+14:00"),
         ("9999-12-31T23:59:40-14:00", "9999-12-31T23:59:50-14:00"),
         ("-100000000000000", "-99999999990000"),
-        ("9000000000000", "9000000010000"),
+        ("99000000000000", "99000000010000"),
     ],
 )
 def test_a_date_of_no_clock_is_no_date(stamps: tuple[str, str]) -> None:
@@ -239,7 +239,7 @@ def test_a_date_of_no_clock_is_no_date(stamps: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("year", [1, 9999])
 def test_a_start_of_no_clock_is_refused(year: int) -> None:
-    with pytest.raises(InputError, match="between 1900 and 2200"):
+    with pytest.raises(InputError, match="between 1900 and 2500"):
         read(PLAIN, start=datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC))
 
 

@@ -80,7 +80,7 @@ def ingest_files(
     from evitals.service.report import FileReport, IngestReport
 
     reports: dict[int, FileReport] = {}
-    vehicles: dict[str, VehicleReport] = {}
+    vehicles: dict[tuple[str, str], VehicleReport] = {}
     group: dict[int, Received] = {}
     steps: Iterable[Path] = progress(files, len(files), "ingest")
     for place, path in enumerate(steps):
@@ -102,14 +102,17 @@ def ingest_files(
     return IngestReport(files=in_order, vehicles=tuple(vehicles.values()))
 
 
-def _add_up(vehicles: "dict[str, VehicleReport]", brought: "Iterable[VehicleReport]") -> None:
-    """Keep the newest report of each vehicle, with the trips of all groups."""
+def _add_up(
+    vehicles: "dict[tuple[str, str], VehicleReport]", brought: "Iterable[VehicleReport]"
+) -> None:
+    """Keep the newest report of each vehicle's battery, with the trips of all groups."""
     from msgspec.structs import replace
 
     for report in brought:
-        before = vehicles.get(report.vehicle_id)
+        battery = report.vehicle_id, report.battery_id
+        before = vehicles.get(battery)
         count = report.new_trips + (before.new_trips if before else 0)
-        vehicles[report.vehicle_id] = replace(report, new_trips=count)
+        vehicles[battery] = replace(report, new_trips=count)
 
 
 def as_document(report: "IngestReport") -> dict[str, Any]:

@@ -42,7 +42,8 @@ DEPTH_ERROR = 0.005
 """Half-width of the error of ``depth``, a fraction of the capacity."""
 CORRELATION_S = 60.0
 Z90 = 1.6449
-SOH_PLAUSIBLE = 1.05
+SOH_PLAUSIBLE = (0.3, 1.05)
+"""Outside, the discharge was cut short or the reference is wrong, rather than the cell worn."""
 DEPTH_LOW = 0.2
 COLD_DEGC = 10.0
 RIPPLE = 0.1
@@ -164,7 +165,7 @@ def model_digest() -> str:
         "depth_error": DEPTH_ERROR,
         "correlation_s": CORRELATION_S,
         "z90": Z90,
-        "soh_plausible": [SOH_PLAUSIBLE, RESULTS["soh"].high],
+        "soh_plausible": [*SOH_PLAUSIBLE, RESULTS["soh"].high],
         "depth_low": DEPTH_LOW,
         "cold_degc": COLD_DEGC,
         "ripple": RIPPLE,
@@ -180,7 +181,7 @@ def model_digest() -> str:
 def _soh(soh: float, error: float, reasons: list[str]) -> Estimate:
     if soh > RESULTS["soh"].high:
         return unknown("out_of_range", *reasons, source=MODEL_NAME)
-    if soh > SOH_PLAUSIBLE:
+    if not SOH_PLAUSIBLE[0] <= soh <= SOH_PLAUSIBLE[1]:
         reasons = ["out_of_range", *reasons]
     return Estimate(
         value=soh,

@@ -178,7 +178,9 @@ class Pipeline:
         with self._locked(vehicle_id for vehicle_id, _ in work):
             known = self.store.known_trips([d for w in work.values() for d in w.trips])
             for job in work.values():
+                job.vehicle = self._described(job.vehicle)
                 job.new = [t for t in job.trips.values() if t.digest not in known]
+                known.update(t.digest for t in job.new)  # under two batteries: the first counts
                 job.folded = fold(self.store, job.vehicle, job.new, self.settings)
             new = {t.digest for w in work.values() for t in w.new}
             answers = _answers(w.folded for w in work.values())
@@ -195,11 +197,11 @@ class Pipeline:
 
         Raises UnknownVehicle.
         """
-        now = get_vehicle(self.store, vehicle_id)
-        history = [r.battery_id for r in self.store.description_history(vehicle_id)]
         work = []
         blank: tuple[LatestRecord, ...] = ()
         with self._locked([vehicle_id]):
+            now = get_vehicle(self.store, vehicle_id)
+            history = [r.battery_id for r in self.store.description_history(vehicle_id)]
             for battery_id in dict.fromkeys([*history, now.battery_id]):
                 vehicle = battery_of(self.store, now, battery_id)
                 folded = fold(self.store, vehicle, [], self.settings, replay=True)
@@ -210,6 +212,12 @@ class Pipeline:
                 blank = (replaced(before, now),)
             self._submit(work, (), always=True, latest=blank)
         return [vehicle_report(w.vehicle, w.folded, 0) for w in work]
+
+    def _described(self, vehicle: Vehicle) -> Vehicle:
+        """As described now: it may have been described anew since the file was read, and rescored
+        before its lock was free."""
+        now = get_vehicle(self.store, vehicle.vehicle_id)
+        return battery_of(self.store, now, vehicle.battery_id)
 
     def remember(self, report: FileReport) -> None:
         """Commit what became of a file that was not ingested."""

@@ -284,7 +284,7 @@ def parse_predict(body: bytes) -> tuple[PredictRequest, tuple[str, ...]]:
     try:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error) from error
+        raise malformed(error, body) from error
     return convert_predict(raw)
 
 

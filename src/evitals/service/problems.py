@@ -110,11 +110,11 @@ def handle(request: Call, error: Exception) -> Response[Problem]:
 HANDLERS: ExceptionHandlersMap = {HTTPException: handle, EvitalsError: handle, Exception: handle}
 
 
-def malformed(error: Exception) -> InputError:
-    """A body that is no JSON at all."""
+def malformed(error: Exception, body: bytes = b"") -> InputError:
+    """A body that is no JSON at all; its first bytes are shown."""
     return InputError(
         "body",
-        "",
+        body[:40].decode(errors="replace"),
         f"cannot be decoded: {str(error)[:120]}",
         "send one JSON object (numbers finite, UTF-8)",
         reason="malformed_body",

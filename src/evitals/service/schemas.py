@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from evitals.battery import Identifier, Positive
+from evitals.battery import Identifier
 from evitals.estimators.answer import Evidence, Status
 from evitals.estimators.estimate import Validity
 from evitals.fleet.records import FileState, Kind
@@ -15,6 +15,8 @@ Seconds = Annotated[float, Meta(ge=0.0, le=1e7)]
 Current = Annotated[float, Meta(ge=-3000.0, le=3000.0)]
 Voltage = Annotated[float, Meta(ge=0.0, le=1500.0)]
 Celsius = Annotated[float, Meta(ge=-60.0, le=100.0)]
+Amount = Annotated[float, Meta(ge=1e-6, le=1e9)]
+"""What is divided by: it must not become 0 when it is rounded to float32."""
 
 
 class PredictRequest(Struct, frozen=True, kw_only=True):
@@ -26,7 +28,7 @@ class PredictRequest(Struct, frozen=True, kw_only=True):
     """
 
     vehicle_id: Identifier
-    discharge_time_s: Annotated[float, Meta(gt=0.0, le=1e7)]
+    discharge_time_s: Annotated[float, Meta(ge=1e-6, le=1e7)]
     avg_current: Current
     voltage_drop_time_s: Seconds | None = None
     delta_T_C: Annotated[float, Meta(ge=-160.0, le=160.0)] | None = None  # noqa: N815 - the reference's name
@@ -34,13 +36,13 @@ class PredictRequest(Struct, frozen=True, kw_only=True):
     current_std: Annotated[float, Meta(ge=0.0, le=3000.0)] | None = None
     voltage_std: Annotated[float, Meta(ge=0.0, le=1500.0)] | None = None
     mean_max_temp: Celsius | None = None
-    dod: Annotated[float, Meta(gt=0.0, le=100.0)] | None = None
+    dod: Annotated[float, Meta(ge=1e-6, le=100.0)] | None = None
     voltage_V_mean: Voltage | None = None  # noqa: N815 - the reference's name
     current_A_mean: Current | None = None  # noqa: N815 - the reference's name
     temperature_C_mean: Celsius | None = None  # noqa: N815 - the reference's name
     temperature_C_max: Celsius | None = None  # noqa: N815 - the reference's name
-    reference_capacity_ah: Positive | None = None
-    rated_power_w: Positive | None = None
+    reference_capacity_ah: Amount | None = None
+    rated_power_w: Amount | None = None
     event_time: Annotated[datetime, Meta(tz=True)] | None = None
 
 

@@ -18,7 +18,7 @@ FORMATS = (
 ZONED = "%Y-%m-%d %H:%M:%S%.f%:z"
 MILLISECONDS_FROM = 1e11
 """Seconds since 1970 above this (the year 5138) are milliseconds."""
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2500, 1, 1, tzinfo=UTC)
 """A date outside is none: a broken clock, and centuries on Python's calendar would overflow."""
 
 
@@ -40,11 +40,11 @@ def to_utc(moment: datetime, zone: str) -> datetime:
     """A moment in UTC; without a zone of its own it is local to ``zone``.
 
     Of the hour that comes twice in autumn the first is meant; the hour that is skipped in spring
-    counts on from before it (PEP 495, fold 0). Raises InputError outside 1900 to 2200.
+    counts on from before it (PEP 495, fold 0). Raises InputError outside 1900 to 2500.
     """
     if not EARLIEST.year <= moment.year < LATEST.year:
         raise InputError(
-            "start", moment.isoformat(), "is not between 1900 and 2200", "correct the date"
+            "start", moment.isoformat(), "is not between 1900 and 2500", "correct the date"
         )
     local = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(zone))
     return local.astimezone(UTC)

@@ -63,9 +63,14 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def replies(kind: Any, description: str) -> ResponseSpec:
+def replies(kind: Any, description: str, media_type: str = "application/json") -> ResponseSpec:
     """A reply of the msgspec type ``kind``."""
-    return ResponseSpec(kind, description=description, generate_examples=False)
+    return ResponseSpec(
+        kind,
+        description=description,
+        media_type=cast("Any", media_type),
+        generate_examples=False,
+    )
 
 
 PROBLEMS = {

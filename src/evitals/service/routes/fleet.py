@@ -108,7 +108,7 @@ def fleet(
     summary="The filtered fleet as CSV",
     media_type="text/csv",
     sync_to_thread=False,
-    responses={200: doc.replies(str, "One line a vehicle; times are ISO 8601 UTC")}
+    responses={200: doc.replies(str, "One line a vehicle; times are ISO 8601 UTC", "text/csv")}
     | doc.problems(422, 503),
 )
 def export_csv(

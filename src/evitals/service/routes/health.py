@@ -11,7 +11,7 @@ from evitals.service.routes.context import Call, Service, service_of
 from evitals.service.schemas import Health
 
 READY_WITHIN_S = 5.0
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+PROMETHEUS = "text/plain; version=0.0.4"
 
 
 @get(
@@ -52,7 +52,7 @@ async def ready_health(request: Call) -> Response[Health]:
     summary="Prometheus metrics",
     media_type=PROMETHEUS,
     sync_to_thread=False,
-    responses={200: doc.replies(str, "Prometheus text format")},
+    responses={200: doc.replies(str, "Prometheus text format", PROMETHEUS)},
 )
 def metrics(request: Call) -> bytes:
     """Requests, latency, commits, files by state, the writer's queue, models."""

@@ -180,7 +180,7 @@ def parse_description(body: bytes, vehicle_id: str) -> Vehicle:
     try:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error) from error
+        raise malformed(error, body) from error
     if not isinstance(raw, dict):
         raise InputError("body", raw, "is not an object", "see /schema", reason="malformed_body")
     if raw.setdefault("vehicle_id", vehicle_id) != vehicle_id:
