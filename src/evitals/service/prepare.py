@@ -48,9 +48,10 @@ def prepare(recording: Recording, vehicle: Vehicle, samples: Samples | None = No
 
 
 def columns(table: pl.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
-    """A table's signals as float64 arrays, NaN where missing."""
+    """A table's signals as float64 arrays, NaN where missing (which is how polars writes null)."""
     return {
-        name: table[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in table.columns
+        column.name: (column if column.dtype == pl.Float64 else column.cast(pl.Float64)).to_numpy()
+        for column in table
     }
 
 

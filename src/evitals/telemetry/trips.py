@@ -155,7 +155,11 @@ def _trip(
 ) -> Trip:
     first, stop, state, follows = piece
     offset = float(time[first])
-    table = recording.table[first:stop].with_columns(pl.col("time_s") - offset)
+    table = recording.table[first:stop]
+    if offset:
+        # In place in the new table: an expression would take longer than the cut.
+        moved = pl.Series("time_s", time[first:stop] - offset)
+        table.replace_column(table.get_column_index("time_s"), moved)
     start = None if recording.start is None else recording.start + timedelta(seconds=offset)
     return Trip(
         table=table,
