@@ -138,9 +138,13 @@ def known(service: Service) -> int:
     return sum(row["soh"] is not None and row["evidence_count"] >= 4 for row in rows)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, headless; skips with one line where there is none."""
+    """Debian's Chromium, headless; skips with one line where there is none.
+
+    Not kept for the session: playwright's loop counts as running in this thread, and other tests
+    run loops of their own.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("Chromium is missing: apt-get install chromium")
