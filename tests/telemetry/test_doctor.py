@@ -123,6 +123,40 @@ def test_stuck_sensor(drive: Make, shape: str) -> None:
     assert found["stuck_sensor"].count in range(95, 103)
 
 
+def test_a_stuck_soc_is_an_error(drive: Make, battery: Battery) -> None:
+    soc = drive().table["soc"].to_numpy().copy()
+    soc[100:] = soc[100]
+    [found] = doctor.examine(drive(soc=soc), battery)
+    assert (found.code, found.signal, found.severity) == ("stuck_sensor", "soc", "error")
+    assert (found.rows[0], found.count) == (100, 1700)
+
+
+def test_a_voltage_that_answers_no_step_is_stuck(record: Make) -> None:
+    steps = np.where(np.arange(600) % 20 < 10, -10.0, -60.0)
+    assert codes(record(current_a=steps, voltage_v=370.0 + 0.1 * steps)) == {}
+    held = np.where(np.arange(600) < 300, 370.0 + 0.1 * steps, 365.0)
+    [found] = doctor.examine(record(current_a=steps, voltage_v=held))
+    assert (found.code, found.signal, found.severity) == ("stuck_sensor", "voltage_v", "warning")
+    assert (found.rows[0], found.count) == (300, 300)
+
+
+def test_a_constant_voltage_charge_is_not_stuck(record: Make) -> None:
+    falling = 40.0 * np.exp(-np.arange(1800) / 600)
+    assert codes(record(current_a=falling, voltage_v=[398.0] * 1800)) == {}
+
+
+@pytest.mark.parametrize(("signal", "value"), [("min", 1.28), ("max", 5.0)])
+def test_a_cell_beyond_its_limits_is_told_and_costs_no_trip(
+    drive: Make, battery: Battery, signal: str, value: float
+) -> None:
+    cells = np.full(1800, 3.8)
+    cells[700:703] = value
+    name = f"cell_voltage_{signal}_v"
+    [found] = doctor.examine(drive(**{name: cells}), battery)
+    assert (found.code, found.signal, found.severity) == ("out_of_range", name, "warning")
+    assert found.rows == (700, 701, 702)
+
+
 def test_a_constant_current_on_a_bench_is_not_stuck(record: Make) -> None:
     assert codes(record(current_a=[-2.0] * 500, voltage_v=np.linspace(4.1, 3.0, 500))) == {}
 
@@ -168,7 +202,10 @@ def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(
     stuck[200:300] = -20.0
     soc = np.concatenate([first["soc"], second["soc"]])
     speed = np.concatenate([first["speed_mps"], second["speed_mps"]])
-    local = repaired_trips(record(time_s=time, current_a=stuck, soc=soc, speed_mps=speed), battery)
+    volts = 360.0 + 0.1 * stuck
+    local = repaired_trips(
+        record(time_s=time, current_a=stuck, voltage_v=volts, soc=soc, speed_mps=speed), battery
+    )
     assert [{f.code for f in trip.findings} for trip in local] == [{"stuck_sensor"}, set()]
     wrong = repaired_trips(
         record(time_s=time, current_a=-current, soc=soc, speed_mps=speed), battery

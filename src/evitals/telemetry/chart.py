@@ -10,6 +10,7 @@ import polars as pl
 from evitals.telemetry.gaps import gap_rows
 
 Floats = npt.NDArray[np.float64]
+CELLS = ("cell_voltage_min_v", "cell_voltage_max_v")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Chart:
     stretches: tuple[slice, ...]
     """Rows between gaps: charge moved is known only within one."""
     level: str | None
+    cells: tuple[tuple[str, Floats], ...]
+    """The lowest and highest cell voltage by signal, where they are recorded."""
 
 
 def chart_of(table: pl.DataFrame, level: str | None = None) -> Chart:
@@ -51,6 +54,7 @@ def chart_of(table: pl.DataFrame, level: str | None = None) -> Chart:
         counter=column("charge_ah"),
         stretches=tuple(slice(a, b) for a, b in pairwise([0, *gap_rows(time), len(time)])),
         level=level,
+        cells=tuple((name, column(name)) for name in CELLS if name in table.columns),
     )
 
 

@@ -3,23 +3,21 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from evitals.battery import Battery
 from evitals.telemetry.chart import Chart, Floats
 from evitals.telemetry.findings import found, whole
 from evitals.telemetry.gaps import gap_rows
 from evitals.telemetry.recording import Finding, Severity
+from evitals.telemetry.stuck import MOVED_MPS, stuck
 
-STANDING_MPS = 0.3
-"""A vehicle slower than this stands."""
 SIGN_SOC_SPAN = 0.02
 """SoC change from which its direction is compared with the current's."""
 SIGN_STEPS = 20
+"""Current steps needed to judge the sign by voltage."""
 SIGN_STEP_SHARE = 0.05
 TREND_SHARE = 0.10
 """Voltage change over the usual voltage from which its trend tells the sign."""
-"""Current steps needed to judge the sign by voltage."""
 CAPACITY_SOC_SPAN = 0.10
 """SoC change from which a capacity is implied."""
 CAPACITY_LOW, CAPACITY_HIGH = 0.5, 1.35
@@ -29,18 +27,12 @@ SHOWN_SOC_MARGIN = 0.02
 TIME_SLIP_STEP_S = 90.0
 TIME_SLIP_CAPACITIES = 20.0
 TIME_SLIP_LIKENESS = 0.9
+LIKENESS_ROWS = 10
 KILOWATT_RATIO = (0.0003, 0.003)
 VOLTAGE_MARGIN = 0.05
 """Share of the allowed voltage range by which it may be left under load."""
 LEVEL_RATIO = 2.0
 MISSING_SHARE = 0.10
-STUCK_S = 60.0
-STUCK_ROWS = 10
-STRAIGHT_S = 30.0
-STRAIGHT_ROWS = 20
-STRAIGHT_BEND_A, STRAIGHT_SLOPE_A = 0.02, 0.005
-MOVED_MPS = 2.0
-MOVING_SHARE = 0.5
 TRANSIENT_S = 15.0
 LOCAL = frozenset(
     {"gap", "backward_time", "duplicate_stamp", "nan_share", "stuck_sensor", "out_of_range"}
@@ -194,7 +186,7 @@ def _is_milliseconds(chart: Chart, battery: Battery | None) -> bool:
     if np.median(np.diff(chart.time)) < TIME_SLIP_STEP_S:
         return False
     known = ~np.isnan(chart.speed)
-    if known.sum() >= STUCK_ROWS and np.ptp(chart.speed[known]) > MOVED_MPS:
+    if known.sum() >= LIKENESS_ROWS and np.ptp(chart.speed[known]) > MOVED_MPS:
         # Minutes apart, one speed tells little of the next; seconds apart, nearly all.
         likeness = _correlation(chart.speed[known][1:], chart.speed[known][:-1])
         return likeness is not None and likeness > TIME_SLIP_LIKENESS
@@ -293,44 +285,22 @@ def _level(chart: Chart, battery: Battery | None) -> list[Finding]:
     return [found("out_of_range", severity, rows, "voltage_v", message, remedy)]
 
 
-def _stuck(chart: Chart, _: Battery | None) -> list[Finding]:
-    """stuck_sensor: the current is constant, or a ruled line, while the vehicle changes speed."""
-    if np.isnan(chart.speed).all() or len(chart.time) < STUCK_ROWS:
+def _cells(chart: Chart, battery: Battery | None) -> list[Finding]:
+    """out_of_range: the lowest or highest cell beyond the limits of a cell. A warning only: a cell
+    at fault is what one looks for, a telegram at fault is no reason to lose the trip."""
+    if battery is None:
         return []
-    step = np.abs(np.diff(chart.current))
-    bend = np.abs(np.diff(np.diff(chart.current)))
-    straight = np.concatenate([[False], (bend < STRAIGHT_BEND_A) & (step[1:] > STRAIGHT_SLOPE_A)])
-    rows = [
-        *_long_runs(chart, step == 0.0, STUCK_S, STUCK_ROWS),
-        *_long_runs(chart, straight, STRAIGHT_S, STRAIGHT_ROWS),
-    ]
-    if not rows:
-        return []
-    seconds = sum(chart.time[b] - chart.time[a] for a, b in rows)
-    held = np.concatenate([np.arange(a, b + 1) for a, b in rows])
-    message = (
-        f"current is constant or a ruled line for {seconds:.0f} s from "
-        f"{chart.time[rows[0][0]]:.0f} s on while the vehicle changes speed"
-    )
-    remedy = "the charge moved is unknown: do not use this stretch"
-    return [found("stuck_sensor", "error", held, "current_a", message, remedy)]
-
-
-def _long_runs(
-    chart: Chart, flags: npt.NDArray[np.bool_], seconds: float, rows: int
-) -> list[tuple[int, int]]:
-    """First and last row of runs of flagged steps that are long, and in which the speed changes."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    runs = []
-    for a, b in zip(edges[::2], edges[1::2], strict=True):
-        if b - a < rows or chart.time[b] - chart.time[a] < seconds:
-            continue
-        speeds = chart.speed[a : b + 1]
-        if np.isnan(speeds).all() or np.nanmax(speeds) - np.nanmin(speeds) <= MOVED_MPS:
-            continue
-        if np.mean(np.abs(speeds) > STANDING_MPS) >= MOVING_SHARE:
-            runs.append((int(a), int(b)))
-    return runs
+    low, high = battery.limits.cell_voltage_min_v, battery.limits.cell_voltage_max_v
+    margin = VOLTAGE_MARGIN * (high - low)
+    findings = []
+    for name, values in chart.cells:
+        rows = np.flatnonzero((values < low - margin) | (values > high + margin))
+        if len(rows):
+            worst = values[rows[np.argmax(np.abs(values[rows] - (low + high) / 2))]]
+            message = f"{len(rows)} values leave {low:g} to {high:g} V, worst {worst:g} V"
+            remedy = "look at that cell and its sensor"
+            findings.append(found("out_of_range", "warning", rows, name, message, remedy))
+    return findings
 
 
 def _transient(chart: Chart, _: Battery | None) -> list[Finding]:
@@ -354,12 +324,13 @@ CHECKS: tuple[Check, ...] = (
     _sign,
     _soc_channel,
     _level,
-    _stuck,
+    _cells,
+    stuck,
     _transient,
 )
 
 
 def local_findings(chart: Chart, battery: Battery | None) -> list[Finding]:
     """Findings about some samples of a trip: those with a code in ``LOCAL``."""
-    checks: tuple[Check, ...] = (_missing, _level, _stuck, _transient)
+    checks: tuple[Check, ...] = (_missing, _level, _cells, stuck, _transient)
     return [f for check in checks for f in check(chart, battery) if f.code in LOCAL]

@@ -23,10 +23,11 @@ import polars as pl
 
 from evitals.battery import Battery
 from evitals.telemetry.chart import chart_of
-from evitals.telemetry.checks import LOCAL, STANDING_MPS, local_findings
+from evitals.telemetry.checks import LOCAL, local_findings
 from evitals.telemetry.digest import place_digest
 from evitals.telemetry.gaps import gap_rows
 from evitals.telemetry.recording import Finding, Kind, Recording, Trip
+from evitals.telemetry.stuck import STANDING_MPS
 
 REST_S = 300.0
 CHARGE_S = 120.0
