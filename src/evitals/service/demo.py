@@ -1,5 +1,6 @@
 """A show: the twin's fleet enters through the same door as a real one."""
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -33,15 +34,23 @@ def history(fleet: Fleet, settings: Settings) -> Iterator[int]:
     with (
         opened(settings, "evitals demo") as pipeline,
         TemporaryDirectory() as scratch,
-        ProcessPoolExecutor(1, get_context("spawn")) as simulator,
+        ProcessPoolExecutor(1, get_context("spawn"), _deaf) as simulator,
     ):
         (settings.home / MARKER).touch()
         lives = simulator.map(partial(_live, fleet, Path(scratch)), range(fleet.vehicles))
-        for i, paths in enumerate(lives):
-            put_vehicle(pipeline.store, fleet.vehicle(i), pipeline)
-            pipeline.commit([pipeline.receive(path) for path in paths])
-            yield len(paths)
+        try:
+            for i, paths in enumerate(lives):
+                put_vehicle(pipeline.store, fleet.vehicle(i), pipeline)
+                pipeline.commit([pipeline.receive(path) for path in paths])
+                yield len(paths)
+        finally:
+            simulator.shutdown(cancel_futures=True)
         write_truth(fleet, settings.home / "truth.parquet")
+
+
+def _deaf() -> None:
+    """Ctrl-C is for the process that shows the demo; it stops this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _live(fleet: Fleet, folder: Path, i: int) -> list[Path]:
