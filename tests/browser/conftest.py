@@ -15,7 +15,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from evitals.battery import describe, dump_vehicle
 
-ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+from .large import fill
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "artifacts"
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -119,7 +123,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with thirty vehicles of known capacities; tests must not change it."""
     running = Service(tmp_path_factory.mktemp("filled") / "home")
@@ -129,6 +133,26 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         for day in range(4):
             running.drop(f"van-{i:02d}", day, capacity_ah=38.0 + 0.8 * i)
     until(lambda: known(running) == 30, 120.0, "thirty vehicles with a known SoH")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with 10,000 vehicles."""
+    yield from _large(tmp_path_factory.mktemp("large"), 10_000)
+
+
+@pytest.fixture(scope="session")
+def hundred_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with 100,000 vehicles."""
+    yield from _large(tmp_path_factory.mktemp("huge"), 100_000)
+
+
+def _large(folder: Path, vehicles: int) -> Iterator[Service]:
+    fill(folder / "home", vehicles)
+    running = Service(folder / "home")
+    running.start()
     yield running
     running.stop()
 
@@ -191,3 +215,29 @@ def screenshot(page: Page) -> Callable[[str], None]:
         page.set_viewport_size({"width": 1440, "height": 1000})
 
     return take
+
+
+@pytest.fixture
+def accessible(page: Page) -> Callable[[str], None]:
+    """Asserts that axe-core finds no serious or critical fault on the page, light and dark."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is missing: python web/npm.py ci")
+    source = AXE.read_text(encoding="utf-8")
+
+    def check(where: str) -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.evaluate("scrollTo(0, 0)")
+            page.wait_for_timeout(200)
+            page.evaluate(source)
+            found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+            serious = [
+                f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+                for fault in found
+                if fault["impact"] in ("serious", "critical")
+                for node in fault["nodes"][:3]
+            ]
+            assert not serious, f"{where}, {scheme}:\n" + "\n".join(serious)
+        page.emulate_media(color_scheme="light")
+
+    return check

@@ -75,8 +75,11 @@ def test_the_fleet_view_is_whole(filled: Service, page: Page, screenshot: Screen
     expect(page.get_by_role("region", name="Risk quadrant")).to_contain_text("placed")
     assert marks_drawn(page), "the canvas is blank"
     screenshot("fleet")
-    page.get_by_role("button", name="Risk score").click()
-    expect(page.get_by_role("button", name="Risk score")).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Vertical axis").select_option("risk_score")
+    expect(page.get_by_role("application")).to_have_attribute(
+        "aria-label", re.compile("SoH against Risk score")
+    )
+    assert "y=risk_score" in page.url
 
 
 def marks_drawn(page: Page) -> bool:
@@ -123,11 +126,11 @@ def test_scorecard_sorts_searches_filters_and_pages_like_the_api(
     expect(names).to_have_count(25)
 
     for status in ("Monitor", "Priority Maintenance"):
-        page.get_by_label("Status", exact=True).select_option(status)
+        page.get_by_role("combobox", name="Status").select_option(status)
         expected = fleet_rows(filled, f"status={status}")
         expect(names).to_have_count(min(25, len(expected)))
     page.reload()
-    expect(page.get_by_label("Status", exact=True)).to_have_value("Priority Maintenance")
+    expect(page.get_by_role("combobox", name="Status")).to_have_value("Priority Maintenance")
 
 
 def test_csv_holds_exactly_what_is_filtered(filled: Service, page: Page) -> None:

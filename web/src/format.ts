@@ -76,7 +76,7 @@ export function utcTime(when: Date): string {
   return `${when.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-export function median(values: number[]): number | null {
+export function median(values: ArrayLike<number>): number | null {
   if (!values.length) return null;
   const sorted = Float64Array.from(values).sort();
   const middle = sorted.length >> 1;

@@ -91,6 +91,11 @@ export interface FleetQuery {
   descending: boolean;
   search: string;
   status: Status | "";
+  /** SoH at least and below, fractions; null is open. */
+  sohFrom: number | null;
+  sohTo: number | null;
+  /** A polygon over two axes, as live/lasso.ts writes it. */
+  lasso: string;
 }
 
 /** What the service refused, in words for a person; status 0: it could not be reached. */
@@ -103,12 +108,13 @@ export class Refusal extends Error {
   }
 }
 
-async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
   let reply: Response;
   try {
     reply = await fetch(path, {
-      headers: { Accept: "application/json" },
+      headers: { Accept: "application/json", ...(body ? { "Content-Type": "application/json" } : {}) },
       ...(signal ? { signal } : {}),
+      ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
@@ -134,6 +140,9 @@ export function filters(query: FleetQuery): URLSearchParams {
   });
   if (query.search) parameters.set("search", query.search);
   if (query.status) parameters.set("status", query.status);
+  if (query.sohFrom !== null) parameters.set("soh_from", String(query.sohFrom));
+  if (query.sohTo !== null) parameters.set("soh_to", String(query.sohTo));
+  if (query.lasso) parameters.set("lasso", query.lasso);
   return parameters;
 }
 
@@ -155,4 +164,155 @@ export function vehicle(id: string, signal?: AbortSignal): Promise<VehicleReply>
 
 export function trend(id: string, signal?: AbortSignal): Promise<TrendReply> {
   return ask(`/v1/vehicles/${encodeURIComponent(id)}/trend`, signal);
+}
+
+export interface FleetChange {
+  days: number;
+  vehicles: number | null;
+  soh_mean: number | null;
+  attention: number | null;
+}
+
+export function fleetChange(signal?: AbortSignal): Promise<FleetChange> {
+  return ask("/v1/fleet/change", signal);
+}
+
+export interface TripRow {
+  digest: string;
+  kind: string;
+  event_time: string | null;
+  event_assumed: boolean;
+  duration_s: number;
+  distance_km: number | null;
+  charge_in_ah: number | null;
+  charge_out_ah: number | null;
+  energy_in_wh: number | null;
+  energy_out_wh: number | null;
+  soc_first: number | null;
+  soc_last: number | null;
+  temperature_mean_degc: number | null;
+  file_name: string;
+  source: string;
+  findings: string[];
+  samples: boolean;
+}
+
+export interface TripsReply {
+  total: number;
+  trips: TripRow[];
+}
+
+export function trips(id: string, offset: number, limit: number, signal?: AbortSignal): Promise<TripsReply> {
+  return ask(`/v1/vehicles/${encodeURIComponent(id)}/trips?offset=${offset}&limit=${limit}`, signal);
+}
+
+export interface UsageHistogram {
+  unit: string;
+  edges: number[];
+  values: number[];
+  counted: "hours" | "trips";
+}
+
+export interface UsageReply {
+  trips: number;
+  hours: number;
+  distance_km: number | null;
+  equivalent_full_cycles: number | null;
+  temperature: UsageHistogram;
+  c_rate: UsageHistogram;
+  soc: UsageHistogram;
+  depth: UsageHistogram;
+}
+
+export function usage(id: string, signal?: AbortSignal): Promise<UsageReply> {
+  return ask(`/v1/vehicles/${encodeURIComponent(id)}/usage`, signal);
+}
+
+export interface DescriptionRow {
+  battery_id: string;
+  described_time: string | null;
+  description: Record<string, unknown> | null;
+}
+
+export function descriptions(id: string, signal?: AbortSignal): Promise<{ descriptions: DescriptionRow[] }> {
+  return ask(`/v1/vehicles/${encodeURIComponent(id)}/descriptions`, signal);
+}
+
+export interface SamplesReply {
+  level: "samples" | "trips";
+  first: string | null;
+  last: string | null;
+  trips: number;
+  not_kept: number;
+  time_s: number[];
+  signals: Partial<Record<string, { low: (number | null)[]; high: (number | null)[] }>>;
+}
+
+export interface Window {
+  /** Seconds since 1970; null is open. */
+  since: number | null;
+  until: number | null;
+  trip: string | null;
+}
+
+export function samples(id: string, window: Window, points: number, signal?: AbortSignal): Promise<SamplesReply> {
+  const query = new URLSearchParams({ points: String(points) });
+  if (window.since !== null) query.set("since", new Date(1000 * window.since).toISOString());
+  if (window.until !== null) query.set("until", new Date(1000 * window.until).toISOString());
+  if (window.trip) query.set("trip", window.trip);
+  return ask(`/v1/vehicles/${encodeURIComponent(id)}/samples?${query}`, signal);
+}
+
+export interface CompareSeries {
+  vehicle_id: string;
+  battery_id: string;
+  x: number[];
+  soh: (number | null)[];
+  soh_low: (number | null)[];
+  soh_high: (number | null)[];
+  resistance_growth: (number | null)[];
+  reference_sop_w: (number | null)[];
+  risk_score: (number | null)[];
+  without_x: number;
+}
+
+export interface CompareReply {
+  by: string;
+  unit: string;
+  series: CompareSeries[];
+}
+
+export function compare(vehicles: string[], by: string, signal?: AbortSignal): Promise<CompareReply> {
+  const query = new URLSearchParams([...vehicles.map((id) => ["vehicle_id", id]), ["by", by]]);
+  return ask(`/v1/compare?${query}`, signal);
+}
+
+export interface FileRow {
+  digest: string;
+  name: string;
+  state: "stored" | "duplicate" | "held" | "quarantined";
+  reason: string;
+  size_bytes: number;
+  received_time: string;
+  vehicle_id: string | null;
+  trips: number;
+}
+
+export interface FilesReply {
+  files: FileRow[];
+  counts: Record<FileRow["state"], number>;
+}
+
+export function files(state: string, offset: number, limit: number, signal?: AbortSignal): Promise<FilesReply> {
+  const query = new URLSearchParams({ offset: String(offset), limit: String(limit) });
+  if (state) query.set("state", state);
+  return ask(`/v1/files?${query}`, signal);
+}
+
+export interface RetryReply {
+  file: { name: string; state: string; reason: string; message: string; remedy: string };
+}
+
+export function retry(digest: string, said: { vehicle_id?: string }): Promise<RetryReply> {
+  return ask(`/v1/files/${digest}:retry`, undefined, said);
 }

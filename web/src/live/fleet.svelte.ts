@@ -16,6 +16,8 @@ export type Connection = "connecting" | "live" | "offline";
 
 /** The server sends a heartbeat every 5 s: silence of this length is a broken connection. */
 const SILENCE_MS = 12_000;
+const LARGE = 20_000;
+const CALM_MS = 500;
 const RETRY_MS = [300, 600, 1200, 2500, 5000, 8000];
 
 export interface Point {
@@ -36,6 +38,8 @@ class LiveFleet {
   summary = $state.raw<Summary | null>(null);
   /** Grows with every frame that changed a row: read it to redraw. */
   version = $state(0);
+  /** As `version`, but of a large fleet it grows at most every CALM_MS: for what costs to draw. */
+  calm = $state(0);
   /** When the newest answer in view was made, seconds since 1970; 0 while there is none. */
   newestS = $state(0);
   /** When the last frame came, by the browser's clock, ms. */
@@ -52,6 +56,7 @@ class LiveFleet {
   #retries = 0;
   #retryTimer = 0;
   #silenceTimer = 0;
+  #calmTimer = 0;
   #wanted = false;
 
   get size(): number {
@@ -156,8 +161,20 @@ class LiveFleet {
     this.#retries = 0;
     this.heardMs = Date.now();
     this.summary = frame.summary;
-    if (frame.rows > 0 || frame.snapshot) this.version++;
+    if (frame.rows > 0 || frame.snapshot) {
+      this.version++;
+      this.#calmly(frame.snapshot || this.size < LARGE);
+    }
     return true;
+  }
+
+  #calmly(atOnce: boolean): void {
+    if (atOnce) this.calm++;
+    else if (this.#calmTimer === 0)
+      this.#calmTimer = window.setTimeout(() => {
+        this.#calmTimer = 0;
+        this.calm++;
+      }, CALM_MS);
   }
 
   #write(frame: Frame): void {
