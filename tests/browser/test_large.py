@@ -27,7 +27,7 @@ def fleet(request: pytest.FixtureRequest) -> tuple[Service, int]:
 
 def marks_by_colour(page: Page) -> dict[str, int]:
     """Pixels of the plot near each status colour."""
-    return page.evaluate(
+    found: dict[str, int] = page.evaluate(
         """() => {
           const canvas = document.querySelector("canvas");
           const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -39,6 +39,7 @@ def marks_by_colour(page: Page) -> dict[str, int]:
           return found;
         }"""
     )
+    return found
 
 
 def test_every_view_with_many_vehicles(

@@ -1,6 +1,8 @@
 """The vehicle's plots and history, the comparison, and the intake."""
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 
 import httpx
 import pytest
@@ -11,7 +13,12 @@ from .conftest import Service, charge_csv, until
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
-def test_a_vehicles_measurements_zoom_from_all_to_one_trip(filled, page, screenshot, accessible):
+def test_a_vehicles_measurements_zoom_from_all_to_one_trip(
+    filled: Service,
+    page: Page,
+    screenshot: Callable[[str], None],
+    accessible: Callable[[str], None],
+) -> None:
     page.goto(f"{filled.url}/#/vehicle/van-07")
     measured = page.get_by_role("region", name="Measured")
     expect(measured.locator(".uplot")).to_have_count(4, timeout=20_000)
@@ -43,12 +50,10 @@ def whole_window(page: Page) -> float:
     """Seconds between the ends of what is plotted, from the UTC times shown on hover."""
     title = page.get_by_test_id("window").locator("span").first.get_attribute("title") or ""
     first, last = re.findall(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", title)
-    from datetime import datetime
-
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
-def test_a_changed_description_is_listed(service, page):
+def test_a_changed_description_is_listed(service: Service, page: Page) -> None:
     service.describe("van-a")
     body = service.get("/v1/vehicles/van-a").json()["description"] | {"battery_id": "2"}
     httpx.put(f"{service.url}/v1/vehicles/van-a", json=body, timeout=10).raise_for_status()
@@ -58,7 +63,12 @@ def test_a_changed_description_is_listed(service, page):
     expect(described).to_contain_text('battery_id: "1" → "2"')
 
 
-def test_vehicles_side_by_side(filled, page, screenshot, accessible):
+def test_vehicles_side_by_side(
+    filled: Service,
+    page: Page,
+    screenshot: Callable[[str], None],
+    accessible: Callable[[str], None],
+) -> None:
     page.goto(f"{filled.url}/#/compare?v=van-03")
     page.get_by_label("Add a vehicle").fill("van-21")
     page.get_by_role("button", name="Add", exact=True).click()
@@ -84,7 +94,12 @@ def test_vehicles_side_by_side(filled, page, screenshot, accessible):
     expect(table.locator("tbody tr")).to_have_count(1)
 
 
-def test_intake_shows_what_became_of_files_and_retries(service, page, screenshot, accessible):
+def test_intake_shows_what_became_of_files_and_retries(
+    service: Service,
+    page: Page,
+    screenshot: Callable[[str], None],
+    accessible: Callable[[str], None],
+) -> None:
     incoming = service.home / "incoming"
     (incoming / "rubbish.csv").write_text("this is\nno trip\n")
     service.drop("van-late", 1)
@@ -110,7 +125,7 @@ def test_intake_shows_what_became_of_files_and_retries(service, page, screenshot
     expect(page.get_by_test_id("count-stored")).to_have_text("2", timeout=10_000)
 
 
-def test_an_empty_intake_and_a_lost_service_say_so(service, page):
+def test_an_empty_intake_and_a_lost_service_say_so(service: Service, page: Page) -> None:
     page.goto(f"{service.url}/#/intake")
     expect(page.get_by_text("Nothing has come in yet")).to_be_visible()
     service.stop()
