@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,13 @@ def print_json(data: Any) -> None:
 def terminal_width() -> int:
     """Columns of the terminal (or as COLUMNS says); without one so many that nothing is folded."""
     return shutil.get_terminal_size((UNBROKEN, 24)).columns
+
+
+def say(line: str) -> None:
+    """Print a line; at a terminal it is folded below its own indent."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    width = max(terminal_width(), 40)
+    click.echo(textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False))
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

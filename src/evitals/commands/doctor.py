@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from evitals.commands.common import home_option, json_option, print_json
+from evitals.commands.common import home_option, json_option, print_json, say
 from evitals.errors import InputError
 
 if TYPE_CHECKING:
@@ -104,21 +104,21 @@ def _examine(
 
 def _print(report: dict[str, Any]) -> None:
     if "problem" in report:
-        click.echo(f"{report['name']}: {report['problem']['reason']}")
-        click.echo(f"  {report['problem']['message']}")
+        say(f"{report['name']}: {report['problem']['reason']}")
+        say(f"  {report['problem']['message']}")
         return
     found = report["detection"]
-    click.echo(f"{report['name']}: read as {found['source']}: {found['why']}")
+    say(f"{report['name']}: read as {found['source']}: {found['why']}")
     for recording in report["recordings"]:
         label = recording["part"] or "recording"
-        click.echo(f"  {label}: {recording['rows']:,} rows, {', '.join(recording['signals'])}")
+        say(f"  {label}: {recording['rows']:,} rows, {', '.join(recording['signals'])}")
         for finding in recording["findings"]:
             rows = ", ".join(map(str, finding["rows"]))
-            click.echo(
+            say(
                 f"    {finding['severity']} {finding['code']} x{finding['count']:,}: "
                 f"{finding['message']}" + (f" (rows {rows})" if rows else "")
             )
             if finding["remedy"]:
-                click.echo(f"      {finding['remedy']}")
+                say(f"      {finding['remedy']}")
         if not recording["findings"]:
-            click.echo("    nothing found")
+            say("    nothing found")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from evitals.commands.common import home_option, json_option, print_json, progress
+from evitals.commands.common import home_option, json_option, print_json, progress, say
 from evitals.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ingest(
         print_json(as_document(report))
     else:
         for line in report_lines(report):
-            click.echo(line)
+            say(line)
     if any(file.state in ("refused", "held") for file in report.files):
         raise SystemExit(1)
 

@@ -1,11 +1,9 @@
 """An ingest's report as text: a paragraph per file, a block per battery."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evitals.commands.common import terminal_width
 from evitals.estimators.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -15,19 +13,16 @@ LABEL = 20
 
 
 def report_lines(report: "IngestReport") -> Iterator[str]:
-    """The report, line by line, folded at the terminal's width.
+    """The report, line by line.
 
     Why a source was chosen is said once for files of one kind.
     """
-    width = terminal_width()
     explained = set[str]()
     for file in report.files:
-        for line in _file(file, explained):
-            yield _folded(line, width)
+        yield from _file(file, explained)
     for vehicle in report.vehicles:
         yield ""
-        for line in _vehicle(vehicle):
-            yield _folded(line, width)
+        yield from _vehicle(vehicle)
 
 
 def shown(estimate: Estimate, digits: int, unit: str = "") -> str:
@@ -38,12 +33,6 @@ def shown(estimate: Estimate, digits: int, unit: str = "") -> str:
     if estimate.low is None or estimate.high is None:
         return value
     return f"{value} ({estimate.low:,.{digits}f} to {estimate.high:,.{digits}f})"
-
-
-def _folded(line: str, width: int) -> str:
-    """A line folded below its own indent."""
-    indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.fill(line, max(width, 40), subsequent_indent=indent, break_long_words=False)
 
 
 def _file(file: "FileReport", explained: set[str]) -> Iterator[str]:
