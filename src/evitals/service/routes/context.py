@@ -23,7 +23,7 @@ from evitals.settings import Settings
 Call = Request[Any, Any, State]
 
 
-KNOWN_S = 5.0
+KNOWN_S = 60.0
 """How long a description may be out of date that another process has changed, s."""
 KNOWN_MOST = 20_000
 Known = tuple[VehicleRecord | None, Vehicle | None]
