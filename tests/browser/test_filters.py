@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from .conftest import Service
 
@@ -30,6 +30,12 @@ def placed(page: Page) -> int:
     return int(re.sub(r"\D", "", page.get_by_test_id("placed").inner_text().split()[0]))
 
 
+def box_of(found: Locator) -> FloatRect:
+    box = found.bounding_box()
+    assert box is not None
+    return box
+
+
 def drag(page: Page, corners: list[tuple[float, float]]) -> None:
     (x, y), *rest = corners
     page.mouse.move(x, y)
@@ -45,8 +51,8 @@ def test_a_brush_over_the_histogram_filters_every_panel(
     page.goto(filled.url)
     bars = page.get_by_role("list", name="Vehicles per 2 % of SoH; drag to filter")
     bars.scroll_into_view_if_needed()
-    chosen = bars.locator(".bin[aria-label^='80 to 82']").bounding_box()
-    last = bars.locator(".bin[aria-label^='88 to 90']").bounding_box()
+    chosen = box_of(bars.locator(".bin[aria-label^='80 to 82']"))
+    last = box_of(bars.locator(".bin[aria-label^='88 to 90']"))
     drag(page, [(box["x"] + box["width"] / 2, box["y"] + 40) for box in (chosen, last)])
     expected = ids(filled, "soh_from=0.8&soh_to=0.9")
     assert 0 < len(expected) < 30
@@ -78,7 +84,7 @@ def test_a_lasso_around_all_but_some_filters_the_scorecard_and_the_csv(
     page.goto(filled.url)
     canvas = page.locator("canvas").first
     expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
-    box = canvas.bounding_box()
+    box = box_of(canvas)
     page.get_by_role("button", name="Lasso").click()
     left, top = box["x"] + 54, box["y"] + 4
     middle, bottom = box["x"] + 0.55 * box["width"], box["y"] + box["height"] - 48
@@ -100,7 +106,7 @@ def test_the_quadrant_zooms_pans_and_resets(filled: Service, page: Page) -> None
     for _ in range(3):
         page.get_by_role("button", name="Zoom in").click()
     expect(page.get_by_test_id("placed")).to_contain_text(" 0 in view")
-    box = page.locator("canvas").first.bounding_box()
+    box = box_of(page.locator("canvas").first)
     for _ in range(2):  # the vehicles have all their power: they lie at the top
         drag(page, [(box["x"] + 200, box["y"] + 60), (box["x"] + 200, box["y"] + 360)])
     expect(page.get_by_test_id("placed")).not_to_contain_text(" 0 in view")

@@ -27,6 +27,7 @@ def test_a_vehicles_measurements_zoom_from_all_to_one_trip(
     plot = measured.locator(".u-over").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
+    assert box is not None
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 50)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=5)
