@@ -12,6 +12,7 @@ from evitals.fleet.open import open_store
 from evitals.fleet.records import (
     Batch,
     FileRecord,
+    FileState,
     FleetQuery,
     LatestRecord,
     ModelRecord,
@@ -136,7 +137,7 @@ def test_a_large_set_is_no_longer_than_a_statement_allows(store: Store) -> None:
 
 
 def test_files_are_counted_by_state(store: Store) -> None:
-    states = ("stored", "stored", "held", "quarantined")
+    states: tuple[FileState, ...] = ("stored", "stored", "held", "quarantined")
     files = tuple(
         FileRecord(digest=f"{i:064x}", name="f", state=state, reason="", size_bytes=1, received_s=1)
         for i, state in enumerate(states)
