@@ -13,8 +13,11 @@ import pytest
 
 from evitals.battery import Vehicle, describe
 from evitals.errors import InputError, UnknownVehicle
+from evitals.estimators.assessor import Assessor, model_digest
+from evitals.fleet.codec import rounded
 from evitals.fleet.open import open_store
 from evitals.fleet.records import PredictionRecord
+from evitals.service.fold import predict, segment
 from evitals.service.pipeline import Pipeline
 from evitals.service.received import FileInfo
 from evitals.service.vehicles import put_vehicle
@@ -352,3 +355,25 @@ def test_a_flipped_sign_is_kept_and_refused(pipeline: Pipeline) -> None:
     assert all(e.refused for t in recording.trips for e in t.evidence)
     assert report.vehicles[0].evidence_count == 0
     assert len(pipeline.store.trips(ID, "1")) == 1
+
+
+def test_every_prediction_is_reproduced_from_what_is_stored(pipeline: Pipeline) -> None:
+    for day in (0.0, 1.0, 0.5, 2.0, 3.0):
+        pipeline.ingest_bytes(csv(drive(day)), f"{day}.csv", vehicle_id=ID)
+    battery = describe(ID).battery
+    rows = pipeline.store.trend(ID)
+    assert len(rows) == 5
+    assert rows[-1].soh is not None
+    for row in rows:
+        assert row.event_s is not None
+        assert row.scored_s >= row.event_s
+        assert row.model.digest == model_digest(battery, pipeline.settings)
+        machine = Assessor(battery, pipeline.settings)
+        for trip in pipeline.store.trips(ID, "1"):
+            answer = machine.step(segment(trip))
+            if trip.digest == row.trip_digest:
+                again = rounded(predict(trip, answer, row.model))
+                assert msgspec.structs.replace(again, scored_s=row.scored_s) == row
+                break
+        else:
+            pytest.fail(f"no stored trip has the digest {row.trip_digest}")
