@@ -70,3 +70,17 @@ def test_a_batch_that_fails_leaves_no_trace_in_the_sums(tmp_path: Path) -> None:
     store.close()
     assert means == [0.9] * len(means)
     assert means
+
+
+def test_a_day_pruned_meanwhile_keeps_what_was_summed(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    numbers = [n for n in range(12) if START_S + (n * 7919 % 13) * 9000 < START_S + 30_000]
+    for number in numbers[:2]:
+        store.submit(trip_and_answer(number, 0, 0.9)).result()
+    before = store.daily("v0")
+    assert store.prune(START_S + 86_400 * 2) > 0
+    assert store.daily("v0") == before
+    store.submit(trip_and_answer(numbers[2], 0, 0.5)).result()
+    after = store.daily("v0")
+    store.close()
+    assert [day.soh_mean for day in after if day in before] == [0.9] * len(before)

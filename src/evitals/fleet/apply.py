@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -77,7 +78,7 @@ Summed = tuple[int | None, bytes, float | None, float | None]
 Rounded = dict[int, PredictionRecord]
 """Answers of a batch as they will be read back, by ``id`` of the record given."""
 HELD_MOST = 100_000
-"""Answers held in memory so that one more a day needs no reading of the others."""
+"""Answers of summed days, and stamps of newest answers, that are held in memory."""
 
 
 class Applier:
@@ -86,8 +87,11 @@ class Applier:
     def __init__(self, dialect: Any) -> None:
         self.names = Names(dialect)
         self._dialect = dialect
-        self._held: dict[Day, dict[int, Summed]] = {}
+        self._held: dict[Day, _Held] = {}
         self._count = 0
+        self._stamps: dict[int, tuple[int, int | None]] = {}
+        self._horizon_s: int | None = None
+        self._horizon_known = False
         # What got in stays in; a repeated file says nothing new.
         self._put_file = self._upsert(
             files.c.digest,
@@ -230,8 +234,8 @@ class Applier:
         rounded[id(record)] = msgspec.structs.replace(record, **fields)
         held = self._held.get(_day(*found))
         if held is not None:
-            self._count += found[0] not in held
-            held[found[0]] = (
+            self._count += found[0] not in held.answers
+            held.answers[found[0]] = (
                 found[2], digest_bytes("trip_digest", record.trip_digest),
                 fields["soh"], fields["risk_score"],
             )  # fmt: skip
@@ -239,35 +243,52 @@ class Applier:
 
     def _days(self, connection: Connection, days: Mapping[Day, list[int]]) -> None:
         """Bring days up to date: new trips join, the rollup is taken from all their answers."""
-        (pruned_s,) = self._horizon.one(connection, {})
         for (battery, day), new in sorted(days.items()):
-            before = self._find_day.one(connection, {"number": battery, "on": day})
-            row = dict(zip(daily.c.keys(), before or _NEW_DAY, strict=True))
-            row |= {"battery": battery, "day": day}
-            row["members"] += pack_members(new)
-            # Of a day that is pruned in part, what was summed up then stays.
-            pruned = before and pruned_s is not None and day * DAY_S < pruned_s
-            if day != UNDATED and not pruned:
-                row |= _rollup(self._answers(connection, (battery, day), row["members"]))
+            row: dict[str, Any] = {"battery": battery, "day": day}
+            held = self._held.get((battery, day))
+            if held is not None:
+                held.members += pack_members(new)
+                row |= {"members": held.members} | _rollup(held.answers.values())
+            else:
+                row = self._read_day(connection, (battery, day), new)
             self._put_day.run(connection, row)
 
-    def _answers(self, connection: Connection, day: Day, members: bytes) -> Iterable[Summed]:
-        """The answers of a day: those held, kept up to date, or read and held from now on."""
-        held = self._held.get(day)
-        if held is None:
-            if self._count > HELD_MOST:
-                self.forget_days()
-            found = ((n, self._find_answer.one(connection, {"number": n}))
-                     for n in unpack_members(members))  # fmt: skip
-            held = {n: _summed(*row) for n, row in found if row}
-            self._held[day] = held
-            self._count += len(held)
-        return held.values()
+    def _read_day(self, connection: Connection, key: Day, new: list[int]) -> dict[str, Any]:
+        """A day's row brought up to date; from now on the day is held, if it is summed."""
+        battery, day = key
+        before = self._find_day.one(connection, {"number": battery, "on": day})
+        row = dict(zip(daily.c.keys(), before or _NEW_DAY, strict=True))
+        row |= {"battery": battery, "day": day}
+        row["members"] += pack_members(new)
+        # Of a day that is pruned in part, what was summed up then stays.
+        pruned_s = self._pruned_before_s(connection)
+        if day == UNDATED or (before and pruned_s is not None and day * DAY_S < pruned_s):
+            return row
+        found = (
+            (n, self._find_answer.one(connection, {"number": n}))
+            for n in unpack_members(row["members"])
+        )
+        held = _Held(row["members"], {n: _summed(*answer) for n, answer in found if answer})
+        self._count += len(held.answers)
+        if self._count > HELD_MOST:
+            self.forget_days()
+        else:
+            self._held[key] = held
+        return row | _rollup(held.answers.values())
+
+    def _pruned_before_s(self, connection: Connection) -> int | None:
+        """How far history was pruned; read once, because only ``run`` tasks prune."""
+        if not self._horizon_known:
+            (self._horizon_s,) = self._horizon.one(connection, {})
+            self._horizon_known = True
+        return self._horizon_s
 
     def forget(self) -> None:
-        """After a rollback: what is remembered may not be there."""
+        """After a rollback or a foreign task: what is remembered may not be there."""
         self.names.forget()
         self.forget_days()
+        self._stamps.clear()
+        self._horizon_known = False
 
     def forget_days(self) -> None:
         """Let go of the days held."""
@@ -290,9 +311,13 @@ class Applier:
         answer = known.get(id(record.prediction)) or rounded(record.prediction)
         record = msgspec.structs.replace(record, prediction=answer)
         number = self.names.vehicle(connection, answer.vehicle_id, answer.battery_id)
-        before = self._find_latest.one(connection, {"number": number})
+        before = self._stamps.get(number)
+        before = before or self._find_latest.one(connection, {"number": number})
         if before and _stale(answer, *before):
             return None
+        if len(self._stamps) >= HELD_MOST:
+            self._stamps.clear()
+        self._stamps[number] = answer.scored_s, answer.event_s
         status = STATUSES.index(answer.status)
         row = {
             "vehicle": number,
@@ -309,6 +334,14 @@ class Applier:
         }
         self._put_latest.run(connection, row)
         return record
+
+
+@dataclass(slots=True)
+class _Held:
+    """A summed day kept in memory, so that one more trip needs no reading of the others."""
+
+    members: bytes
+    answers: dict[int, Summed]
 
 
 def _summed(event_s: int, digest: bytes, answer: bytes) -> Summed:

@@ -96,6 +96,8 @@ class Writer:
             future.set_result(task())
         except Exception as error:
             future.set_exception(self._explain(error))
+        finally:
+            self._applier.forget()
 
     def _write(self, group: list[Item]) -> None:
         try:
