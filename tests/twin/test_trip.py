@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from evitals.errors import InputError, UnknownVehicle
+from evitals.errors import InputError
 from evitals.twin.trip import trip
 
 
@@ -41,5 +41,5 @@ def test_what_cannot_be_is_refused_by_field(arguments: dict[str, Any], match: st
 
 
 def test_an_unknown_vehicle_names_the_nearest() -> None:
-    with pytest.raises(UnknownVehicle, match="renault-zoe-ze50"):
+    with pytest.raises(InputError, match="renault-zoe-ze50"):
         trip("renault-zoe")

@@ -5,7 +5,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from evitals.errors import InputError, UnknownVehicle
+from evitals.errors import InputError
 from evitals.twin import cycles, vehicle
 
 ZOE = "renault-zoe-ze50"
@@ -43,7 +43,7 @@ def test_cold_and_heat_cost_energy() -> None:
 
 
 def test_an_unknown_vehicle_names_the_nearest() -> None:
-    with pytest.raises(UnknownVehicle, match="renault-zoe-ze50"):
+    with pytest.raises(InputError, match="renault-zoe-ze50"):
         vehicle.vehicle("renault-zoe")
 
 

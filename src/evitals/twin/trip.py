@@ -39,7 +39,7 @@ def trip(
     growth: float = 1.0,
     regeneration: vehicle.Regeneration = "symmetric",
 ) -> TripReport:
-    """Drive a cycle once. Raises InputError (UnknownVehicle) naming what cannot be."""
+    """Drive a cycle once. Raises InputError naming what cannot be."""
     if not 0.0 <= soc <= 1.0:
         raise InputError("soc", soc, "is not a fraction", "give 0 to 1")
     if not -50.0 <= ambient_degc <= 60.0:

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from evitals.battery import Identifier
-from evitals.errors import InputError, UnknownVehicle
+from evitals.errors import InputError
 from evitals.twin.cycles import Cycle
 
 Floats = NDArray[np.float64]
@@ -59,9 +59,10 @@ def known() -> tuple[str, ...]:
 
 @cache
 def vehicle(name: str) -> TwinVehicle:
-    """A vehicle that ships with the twin. Raises UnknownVehicle with the nearest names."""
+    """A vehicle that ships with the twin. Raises InputError with the nearest names."""
     if name not in known():
-        raise UnknownVehicle(name, difflib.get_close_matches(name, known(), cutoff=0.3))
+        near = difflib.get_close_matches(name, known(), cutoff=0.3) or known()
+        raise InputError("vehicle", name, "is not a twin vehicle", f"use one of {', '.join(near)}")
     data = (resources.files("evitals.twin") / "data" / f"{name}.toml").read_bytes()
     return parse_twin_vehicle(data)
 
