@@ -8,6 +8,8 @@ export type Axis = (typeof AXIS_NAMES)[number];
 
 export interface AxisInfo {
   label: string;
+  /** Where room is short. */
+  short: string;
   /** Shown as percent of what is stored. */
   percent: boolean;
   digits: number;
@@ -18,12 +20,12 @@ export interface AxisInfo {
 }
 
 export const AXES: Record<Axis, AxisInfo> = {
-  soh: { label: "SoH", percent: true, digits: 1, always: [0.7, 1], worse: "low" },
-  sop_ratio: { label: "Reference SoP / rated power", percent: true, digits: 1, always: [0.5, 1], worse: "low" },
-  risk_score: { label: "Risk score (lower is better)", percent: false, digits: 2, always: [0, 1], worse: "high" },
-  interval: { label: "Width of SoH's 90 % interval", percent: true, digits: 1, always: [0, 0.1], worse: "high" },
-  evidence_count: { label: "Accepted measurements", percent: false, digits: 0, always: [0, 10], worse: "low" },
-  soc: { label: "SoC", percent: true, digits: 0, always: [0, 1], worse: null },
+  soh: { label: "SoH", short: "SoH", percent: true, digits: 1, always: [0.7, 1], worse: "low" },
+  sop_ratio: { label: "Reference SoP / rated power", short: "SoP / rated", percent: true, digits: 1, always: [0.8, 1], worse: "low" },
+  risk_score: { label: "Risk score (lower is better)", short: "Risk score", percent: false, digits: 2, always: [0, 1], worse: "high" },
+  interval: { label: "Width of SoH's 90 % interval", short: "SoH interval", percent: true, digits: 1, always: [0, 0.1], worse: "high" },
+  evidence_count: { label: "Accepted measurements", short: "Evidence", percent: false, digits: 0, always: [0, 10], worse: "low" },
+  soc: { label: "SoC", short: "SoC", percent: true, digits: 0, always: [0, 1], worse: null },
 };
 
 /** With the unit, as an axis is titled. */

@@ -1,5 +1,6 @@
 """What every endpoint works with: one ``Service`` per app."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class Service:
     """What ``/trend`` computed last, by vehicle: a version and the points."""
     changes: dict[int, tuple[float, Any]] = field(default_factory=dict)
     """What ``/v1/fleet/change`` answered last, by days: until when it holds, and the answer."""
+    changing: threading.Lock = field(default_factory=threading.Lock)
 
     async def commit(self, batch: Batch) -> None:
         """Wait for the commit that holds the batch; a client that leaves does not undo it."""
