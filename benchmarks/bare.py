@@ -13,6 +13,8 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from evitals.service.run import CONNECTIONS
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -44,6 +46,8 @@ async def serve(port: int, size: int) -> None:
         port=port,
         interface=Interfaces.ASGINL,
         log_level=LogLevels.error,
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     await server.serve()

@@ -20,6 +20,8 @@ from evitals.service.app import create_app
 from evitals.settings import Settings
 
 STOP_WITHIN_S = 10
+CONNECTIONS = 4096
+"""Connections at a time; granian's own 128 let browsers and senders beyond them wait for ever."""
 
 
 def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
@@ -78,7 +80,13 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     app = create_app(settings)
     # The lifespan is entered here, not by granian, so that a failing start raises its own error.
     server = Server(
-        app, address=host, port=port, interface=Interfaces.ASGINL, log_level=LogLevels.error
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        log_level=LogLevels.error,
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
     )
     server.workers_kill_timeout = STOP_WITHIN_S
     loop = asyncio.get_running_loop()
