@@ -38,7 +38,8 @@ def chart_of(table: pl.DataFrame, level: str | None = None) -> Chart:
 
     def column(name: str) -> Floats:
         if name in table.columns:
-            return table[name].cast(pl.Float64).to_numpy()
+            values = table[name]
+            return (values if values.dtype == pl.Float64 else values.cast(pl.Float64)).to_numpy()
         return np.full(table.height, np.nan)
 
     time, current = column("time_s"), column("current_a")
