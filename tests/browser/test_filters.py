@@ -125,3 +125,18 @@ def test_the_quadrant_works_by_keyboard(filled: Service, page: Page) -> None:
     expect(page.locator(".tip strong")).to_have_text(weakest)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(weakest)
+
+
+def test_hovering_names_the_vehicle_under_the_pointer(filled: Service, page: Page) -> None:
+    page.goto(filled.url)
+    expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
+    page.get_by_role("application").focus()
+    page.keyboard.press("ArrowRight")
+    name = page.locator(".tip strong").inner_text()
+    ring = box_of(page.locator(".ring"))
+    page.keyboard.press("Escape")
+    expect(page.locator(".tip")).to_have_count(0)
+    page.mouse.move(ring["x"] + 13, ring["y"] + 9)
+    expect(page.locator(".tip strong")).to_have_text(name)
+    row = filled.get(f"/v1/fleet?search={name}").json()["rows"][0]
+    expect(page.locator(".tip")).to_contain_text(f"{100 * row['soh']:.1f}")

@@ -57,3 +57,28 @@ function arrow(ctx: CanvasRenderingContext2D, x: number, box: uPlot.BBox, up: bo
   ctx.closePath();
   ctx.stroke();
 }
+
+/** A stroke from the lowest to the highest value of each step of time: far out a whole trip is one
+ *  step between two gaps, which a line alone would not show. */
+export function drawRanges(u: uPlot, tone: string): void {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio || 1;
+  const [times, low, high] = u.data as [number[], (number | null)[], (number | null)[]];
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.beginPath();
+  times.forEach((time, i) => {
+    const [a, b] = [low[i], high[i]];
+    if (a === null || a === undefined || b === null || b === undefined) return;
+    const x = u.valToPos(time, "x", true);
+    // At least a dot.
+    ctx.moveTo(x, u.valToPos(a, "y", true) + 0.7 * ratio);
+    ctx.lineTo(x, u.valToPos(b, "y", true) - 0.7 * ratio);
+  });
+  ctx.strokeStyle = token(tone);
+  ctx.lineWidth = 1.6 * ratio;
+  ctx.stroke();
+  ctx.restore();
+}
