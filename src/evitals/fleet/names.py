@@ -17,47 +17,60 @@ def new_id(result: CursorResult[Any]) -> int:
     return int(key[0])
 
 
+KEYS = {
+    "vehicles": ("vehicle_id",),
+    "batteries": ("vehicle", "battery_id"),
+    "models": ("name", "version", "digest"),
+    "texts": ("text",),
+}
+"""The columns that name a row, by table."""
+
+
 class Names:
     """Finds or creates the row of a name. Forget all after a rollback: rows may be gone."""
 
     def __init__(self, dialect: Any) -> None:
         self.insert = dialect.insert
-        self.known: dict[str, dict[tuple[Any, ...], int]] = {}
+        self.known: dict[str, dict[tuple[Any, ...], int]] = {table: {} for table in KEYS}
 
     def forget(self) -> None:
         """Drop what is remembered."""
-        self.known.clear()
+        for known in self.known.values():
+            known.clear()
 
     def vehicle(self, connection: Connection, vehicle_id: str, battery_id: str) -> int:
         """The vehicle's row; a new one has no description and carries ``battery_id``."""
+        number = self.known["vehicles"].get((vehicle_id,))
+        if number is not None:
+            return number
         extra = {"battery_id": battery_id, "described_s": 0}
-        return self._find(connection, vehicles, {"vehicle_id": vehicle_id}, extra)
+        return self._find(connection, vehicles, (vehicle_id,), extra)
 
     def battery(self, connection: Connection, vehicle_id: str, battery_id: str) -> int:
         """The battery's row, its vehicle's too where there is none."""
         vehicle = self.vehicle(connection, vehicle_id, battery_id)
-        return self._find(connection, batteries, {"vehicle": vehicle, "battery_id": battery_id})
+        return self._find(connection, batteries, (vehicle, battery_id))
 
     def model(self, connection: Connection, name: str, version: str, digest: str) -> int:
         """The model's row."""
-        key = {"name": name, "version": version, "digest": digest}
-        return self._find(connection, models, key)
+        return self._find(connection, models, (name, version, digest))
 
     def text(self, connection: Connection, value: str) -> int:
         """The text's row."""
-        return self._find(connection, texts, {"text": value})
+        return self._find(connection, texts, (value,))
 
     def _find(
         self,
         connection: Connection,
         table: Table,
-        key: dict[str, Any],
+        values: tuple[Any, ...],
         extra: dict[str, Any] | None = None,
     ) -> int:
-        known = self.known.setdefault(table.name, {})
-        values = tuple(key.values())
-        if values in known:
-            return known[values]
+        known = self.known[table.name]
+        number = known.get(values)
+        if number is not None:
+            return number
+        key = dict(zip(KEYS[table.name], values, strict=True))
         query = select(table.c.id).where(*(table.c[name] == v for name, v in key.items()))
         number = connection.execute(query).scalar()
         if number is None:
