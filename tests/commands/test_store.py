@@ -1,6 +1,8 @@
 """``evitals store`` and ``evitals fleet`` over a small real history."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import polars as pl
@@ -55,3 +57,17 @@ def test_export_writes_parquet_with_the_same_rows(home: Path, tmp_path: Path) ->
 def test_prune_keeps_what_is_young(home: Path) -> None:
     report = json.loads(run("store", "prune", "--keep-days", "3650", "--home", str(home), "--json"))
     assert report["deleted"] == 0
+
+
+def test_prune_takes_the_samples_of_pruned_trips(tmp_path: Path) -> None:
+    list(history(fleet(1, 5, 4, 30, 1.5), Settings.load({}, home=tmp_path)))
+    kept = list(tmp_path.glob("samples/*/*.parquet"))
+    assert kept
+    before = time.time() - 7200.0
+    for path in kept:
+        os.utime(path, (before, before))
+    report = json.loads(
+        run("store", "prune", "--keep-days", "1", "--home", str(tmp_path), "--json")
+    )
+    assert report["samples_deleted"] == len(kept)
+    assert not list(tmp_path.glob("samples/*/*.parquet"))

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 
+from evitals.errors import StoreBusy
 from evitals.service.app import create_app
 from evitals.service.routes.vehicles import description_example
 from evitals.settings import Settings
@@ -211,3 +212,38 @@ def test_a_retry_of_nothing_is_refused(client: Client, name: str, body: str, sta
         f"/v1/files/{name}", content=body, headers={"content-type": "application/json"}
     )
     assert reply.status_code in {status, 422 if status == 400 else status}, reply.text
+
+
+def test_a_retry_that_the_store_cannot_take_leaves_the_file_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> None:
+        raise StoreBusy("the queue is full")
+
+    with TestClient(create_app(Settings(home=tmp_path), watch=False)) as client:
+        held = client.post(
+            "/v1/trips", content=csv(drive(1)), headers={"content-type": "text/csv"}
+        ).json()["files"][0]
+        with monkeypatch.context() as patched:
+            patched.setattr("evitals.service.intake.Intake.take", busy)
+            reply = client.post(f"/v1/files/{held['digest']}:retry", json={})
+            assert reply.status_code == 503
+        assert len(list((tmp_path / "held").glob("*.csv"))) == 1
+        reply = client.post(f"/v1/files/{held['digest']}:retry", json={})
+        assert reply.json()["file"]["state"] == "held"
+
+
+def test_a_retry_that_fails_by_our_fault_ends_in_quarantine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with TestClient(create_app(Settings(home=tmp_path), watch=False)) as client:
+        held = client.post(
+            "/v1/trips", content=csv(drive(1)), headers={"content-type": "text/csv"}
+        ).json()["files"][0]
+        monkeypatch.setattr("evitals.service.intake.Intake.take", broken)
+        file = client.post(f"/v1/files/{held['digest']}:retry", json={}).json()["file"]
+    assert (file["state"], file["reason"]) == ("quarantined", "internal_error")
+    assert len(list((tmp_path / "quarantine").glob("*.csv"))) == 1

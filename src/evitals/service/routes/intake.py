@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from litestar.params import PathParameter
 from msgspec import Struct
 
 from evitals.battery import Identifier
-from evitals.errors import InputError
+from evitals.errors import InputError, StoreError
 from evitals.service.home import OPTIONS, REASON, Home, reason_path
 from evitals.service.intake import Intake
 from evitals.service.problems import invalid_field, malformed
@@ -21,6 +22,7 @@ from evitals.service.report import FileReport
 from evitals.service.routes import documented as doc
 from evitals.service.routes.context import Call, Service, require_media_type, service_of
 
+log = logging.getLogger(__name__)
 MAX_BYTES = 4096
 EXAMPLE = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """The SHA-256 of an empty file, which is always quarantined."""
@@ -85,11 +87,15 @@ def parse_retry(body: bytes) -> Retry:
 
 
 def take_again(service: Service, digest: str, said: Retry) -> RetryReply:
-    """Claim the waiting file and take it. Raises InputError (404) where none has the digest."""
+    """Claim the waiting file and take it.
+
+    Raises InputError (404) where none has the digest, StoreError with the file where it was.
+    """
     home: Home = service.pipeline.home
     path = waiting(home, digest)
+    reason = _read(reason_path(path)) if path else {}
     claimed = claim(home, path, said) if path else None
-    if claimed is None:
+    if path is None or claimed is None:
         raise InputError(
             "digest",
             digest,
@@ -97,7 +103,17 @@ def take_again(service: Service, digest: str, said: Retry) -> RetryReply:
             "see GET /v1/files?state=quarantined",
             reason="not_found",
         )
-    return RetryReply(file=Intake(service.pipeline).take(claimed).files[0])
+    intake = Intake(service.pipeline)
+    try:
+        report = intake.take(claimed)
+    except StoreError:
+        back = home.to_held if path.parent == home.held else home.to_quarantine
+        back(claimed, reason)
+        raise
+    except Exception as error:
+        log.exception("%s", claimed.name)
+        report = intake.give_up(claimed, error)
+    return RetryReply(file=report.files[0])
 
 
 def waiting(home: Home, digest: str) -> Path | None:
