@@ -12,7 +12,8 @@ from benchmarks.trips import trip_csv
 from evitals.fleet.open import FILE_NAME
 
 NAME = "ingest"
-VEHICLES = 200
+VEHICLES = 2000
+"""So many that few trips of one vehicle, all of one event time, have to be replayed."""
 PATIENCE_S = 600.0
 
 
