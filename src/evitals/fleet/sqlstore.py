@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from evitals.fleet import exporting, maintenance, migrate, past, queries
+from evitals.fleet import exporting, filelog, maintenance, migrate, past, queries
 from evitals.fleet.codec import unpack_latest
 from evitals.fleet.records import (
     Batch,
@@ -122,15 +122,15 @@ class SqlStore:
 
     def file_counts(self) -> dict[str, int]:
         with self._read() as connection:
-            return queries.file_counts(connection)
+            return filelog.file_counts(connection)
 
     def files(self, state: str = "", offset: int = 0, limit: int = 100) -> list[FileRecord]:
         with self._read() as connection:
-            return queries.list_files(connection, state, offset, limit)
+            return filelog.list_files(connection, state, offset, limit)
 
     def file(self, digest: str) -> FileRecord | None:
         with self._read() as connection:
-            return queries.file(connection, digest)
+            return filelog.file(connection, digest)
 
     def prune(self, before_s: int) -> int:
         return int(self.writer.run(lambda: self._prune(before_s)).result())

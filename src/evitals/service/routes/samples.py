@@ -14,7 +14,7 @@ from evitals.features import INDEX, unpack
 from evitals.fleet.records import TripRecord
 from evitals.service.envelope import Floats, envelope
 from evitals.service.routes import documented as doc
-from evitals.service.routes.context import Call, Service, not_found, service_of
+from evitals.service.routes.context import Call, not_found, service_of
 from evitals.service.routes.queries import Since, Until, VehicleId, parse_instant
 from evitals.service.samples import SIGNALS, Samples
 from evitals.service.schemas import maybe_time
@@ -29,6 +29,9 @@ EXTREMES = {
 }
 """Where a trip's features hold a signal's lowest and highest value."""
 
+Bounds = tuple[datetime | None, datetime | None]
+Chosen = tuple[list[TripRecord], float, float]
+"""Trips, and the window in seconds since 1970."""
 Points = Annotated[int, QueryParameter(ge=10, le=5000, description="Most steps of time")]
 Digest = Annotated[
     str | None,
@@ -96,29 +99,13 @@ def samples(
     if described is None and record is None:
         raise not_found("vehicle", vehicle_id)
     battery_id = record.battery_id if record else described.battery_id if described else ""
-    first, last = parse_instant("since", since), parse_instant("until", until)
     stored = service.store.trips(vehicle_id, battery_id)
     dated = [t for t in stored if t.event_s is not None and t.kind != "test"]
-    ends = [(t.event_s or 0) + t.duration_s for t in dated]
-    since_s = first.timestamp() if first else float(dated[0].event_s or 0) if dated else 0.0
-    until_s = last.timestamp() if last else max(ends, default=0.0)
-    if trip is None:
-        chosen = [
-            t
-            for t, end in zip(dated, ends, strict=True)
-            if end >= since_s and (t.event_s or 0) <= until_s
-        ]
-    else:
-        chosen = [t for t in stored if t.digest == trip]
-        if not chosen:
-            raise not_found("trip", trip)
-        start = float(chosen[0].event_s or 0)
-        since_s = max(since_s, start) if first else start
-        until_s = (
-            min(until_s, start + chosen[0].duration_s) if last else start + chosen[0].duration_s
-        )
+    bounds = parse_instant("since", since), parse_instant("until", until)
+    chosen, since_s, until_s = _one(stored, trip, bounds) if trip else _between(dated, bounds)
     detailed = len(chosen) <= MOST_TRIPS
-    drawn = _samples(_samples_of(service), chosen) if detailed else _extremes(chosen)
+    kept = Samples(service.settings.home)
+    drawn = _samples(kept, chosen) if detailed else _extremes(chosen)
     found = envelope(
         drawn.time_s, drawn.low, drawn.high, drawn.stretch, since_s, until_s + 1.0, points
     )
@@ -127,7 +114,7 @@ def samples(
         battery_id=battery_id,
         level="samples" if detailed else "trips",
         first=maybe_time(dated[0].event_s) if dated else None,
-        last=maybe_time(int(max(ends))) if dated else None,
+        last=maybe_time(int(max(map(_end, dated)))) if dated else None,
         trips=len(chosen),
         not_kept=drawn.not_kept,
         time_s=[round(t, 3) for t in found.time_s.tolist()],
@@ -139,8 +126,29 @@ def samples(
     )
 
 
-def _samples_of(service: Service) -> Samples:
-    return Samples(service.settings.home)
+def _end(trip: TripRecord) -> float:
+    """When a trip ended, s; its length where its event time is unknown."""
+    return (trip.event_s or 0) + trip.duration_s
+
+
+def _between(dated: list[TripRecord], bounds: Bounds) -> Chosen:
+    """The trips of a window, which without bounds is all of them."""
+    first, last = bounds
+    since_s = first.timestamp() if first else min((float(t.event_s or 0) for t in dated), default=0)
+    until_s = last.timestamp() if last else max(map(_end, dated), default=0.0)
+    chosen = [t for t in dated if _end(t) >= since_s and (t.event_s or 0) <= until_s]
+    return chosen, since_s, until_s
+
+
+def _one(stored: list[TripRecord], digest: str, bounds: Bounds) -> Chosen:
+    """One trip, or the part of it between the bounds. Raises InputError (404)."""
+    chosen = [t for t in stored if t.digest == digest]
+    if not chosen:
+        raise not_found("trip", digest)
+    first, last = bounds
+    start, end = float(chosen[0].event_s or 0), _end(chosen[0])
+    since_s = max(start, first.timestamp()) if first else start
+    return chosen, since_s, min(end, last.timestamp()) if last else end
 
 
 def _samples(kept: Samples, trips: Sequence[TripRecord]) -> Drawn:
