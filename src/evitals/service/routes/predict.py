@@ -153,7 +153,7 @@ def decode_rows(body: bytes, kind: str) -> list[Any]:
         else:
             rows = _from_arrow(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error) from error
+        raise malformed(error, body) from error
     if not isinstance(rows, list):
         raise InputError("body", rows, "is not an array", "see /schema", reason="malformed_body")
     if len(rows) > MAX_ROWS:
