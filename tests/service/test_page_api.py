@@ -130,6 +130,14 @@ def test_samples_are_not_kept_where_nobody_wants_them(tmp_path: Path) -> None:
         assert not get(client, "/v1/vehicles/van-a/trips")["trips"][0]["samples"]
 
 
+def test_a_disk_that_refuses_samples_does_not_stop_a_trip(tmp_path: Path) -> None:
+    with TestClient(create_app(Settings(home=tmp_path), watch=False)) as client:
+        (tmp_path / "samples").write_text("a file where the folder should be")
+        client.put("/v1/vehicles/van-a", json=description_example())
+        assert send(client, "van-a", 0, minutes=5).json()["files"][0]["state"] == "stored"
+        assert get(client, "/v1/vehicles/van-a/trips")["trips"][0]["samples"] is False
+
+
 def test_vehicles_are_aligned_by_their_own_use(client: Client) -> None:
     query = {"vehicle_id": ["van-a", "van-b", "van-a"]}
     by_age = get(client, "/v1/compare", **query)

@@ -1,5 +1,6 @@
 """From a recording to trips in features: what the checks saw, the cuts, the records to keep."""
 
+import logging
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ from evitals.service.home import safe_name
 from evitals.service.samples import Samples
 from evitals.telemetry import Finding, Recording, Trip, doctor
 from evitals.telemetry.trips import cut
+
+log = logging.getLogger(__name__)
 
 EARLIEST_S = 631_152_000
 """1990-01-01: an event time before it is a broken clock."""
@@ -42,9 +45,17 @@ def prepare(recording: Recording, vehicle: Vehicle, samples: Samples | None = No
     kept = tuple(_record(recording, vehicle, trip) for trip in trips)
     if samples is not None:
         for record, trip in zip(kept, trips, strict=True):
-            samples.keep(record.digest, trip.table)
+            _keep(samples, record.digest, trip)
     bare = recording.with_(table=recording.table.clear())
     return Prepared(bare, recording.table.height, vehicle, kept)
+
+
+def _keep(samples: Samples, digest: str, trip: Trip) -> None:
+    """A trip counts without its samples too: a disk that refuses them must not stop it."""
+    try:
+        samples.keep(digest, trip.table)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        log.warning("the samples of trip %s are not kept: %s", digest, error)
 
 
 def columns(table: pl.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
