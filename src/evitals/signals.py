@@ -54,7 +54,14 @@ SIGNALS = _table(
 RESULTS = _table(
     ("soh", "1", 0.0, 1.3, "capacity over the stated reference capacity", "SoH"),
     ("capacity_ah", "Ah", 0.0, 1e5, "charge between full and empty", "Capacity"),
-    ("resistance_growth", "1", 0.1, 10.0, "resistance over that of the battery's first trips", "R growth"),
+    (
+        "resistance_growth",
+        "1",
+        0.1,
+        10.0,
+        "resistance over that of the battery's first trips",
+        "R growth",
+    ),
     ("reference_sop_w", "W", 0.0, 1e7, "10 s discharge power at SoC 0.5, 25 degC", "Power"),
     ("risk_score", "1", 0.0, 2.0, "(1 - soh) + (1 - SoP / rated power), lower is better", "Risk"),
 )
