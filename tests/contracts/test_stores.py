@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from evitals.errors import InputError, StoreError
 from evitals.fleet.open import open_store
@@ -139,6 +140,23 @@ def test_what_was_committed_is_read_back(reopen: Callable[[], Store]) -> None:
     assert store.files("held") == []
     known = {t.digest for t in batch.trips}
     assert store.known_trips([*known, digest("none")]) == known
+
+
+def test_trips_of_many_files_cost_few_statements(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = [a_trip(number=k, file_name=f"{k}.csv", findings=(f"f{k % 7}",)) for k in range(700)]
+    store.submit(ingest(*trips)).result()
+    asked: list[Any] = []
+    execute = Connection.execute
+
+    def counted(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        return execute(*args, **options)
+
+    monkeypatch.setattr(Connection, "execute", counted)
+    assert store.trips("v1", "1") == trips
+    assert 0 < len(asked) < 20
 
 
 def test_repeating_a_batch_changes_nothing(store: Store) -> None:

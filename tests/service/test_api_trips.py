@@ -110,6 +110,24 @@ def test_evidence_is_shown_with_its_refusals(client: Client) -> None:
     assert {point["event_time"][:10] for point in later} == {"2025-11-11"}
 
 
+def test_evidence_that_is_followed_equals_evidence_from_the_start(client: Client) -> None:
+    describe(client)
+
+    def evidence() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.get("/v1/vehicles/van-7/trend").json()["evidence"]
+        return found
+
+    content = encoded(drive(), CSV)
+    for day in ("10", "12", "13", "11"):  # the last one comes late
+        send(client, content, vehicle_id="van-7", start=f"2025-11-{day}T08:00:00Z")
+        followed = evidence()
+        client.app.state.service.evidence.clear()
+        assert followed == evidence()
+        assert f"2025-11-{day}" in {point["event_time"][:10] for point in followed}
+    days = [point["event_time"][:10] for point in followed if point["method"] == "bms_soc"]
+    assert days == ["2025-11-10", "2025-11-11", "2025-11-12", "2025-11-13"]
+
+
 def test_evidence_follows_the_description(client: Client) -> None:
     describe(client)
     send(client, encoded(drive(), CSV), vehicle_id="van-7", start=START)

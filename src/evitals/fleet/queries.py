@@ -150,8 +150,9 @@ def trip_records(
     known: "Texts", rows: Iterable[Any], vehicle_id: str, battery_id: str
 ) -> Iterator[TripRecord]:
     """Trips from rows of (event_s, digest, detail)."""
-    for event_s, digest, detail in rows:
-        packed = unpack_detail(detail)
+    opened = [(event_s, digest, unpack_detail(detail)) for event_s, digest, detail in rows]
+    known.read(number for *_, packed in opened for number in (packed.origin, packed.findings))
+    for event_s, digest, packed in opened:
         source, file_name = split(known[packed.origin])
         yield TripRecord(
             vehicle_id=vehicle_id,
@@ -369,6 +370,14 @@ class Texts(dict[int, str]):
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    def read(self, numbers: Iterable[int]) -> None:
+        """Read many at once: each file has a name of its own, so there may be one a trip."""
+        wanted = sorted(set(numbers) - self.keys())
+        for start in range(0, len(wanted), CHUNK):
+            some = texts.c.id.in_(wanted[start : start + CHUNK])
+            found = self.connection.execute(select(texts.c.id, texts.c.text).where(some))
+            self.update((number, str(text)) for number, text in found)
 
     def __missing__(self, number: int) -> str:
         query = select(texts.c.text).where(texts.c.id == number)

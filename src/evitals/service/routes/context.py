@@ -15,9 +15,9 @@ from evitals.dashboard.feed import Feed
 from evitals.errors import InputError
 from evitals.fleet.records import Batch, VehicleRecord
 from evitals.fleet.store import Store
+from evitals.service.followed import Followed
 from evitals.service.metrics import Metrics
 from evitals.service.predict import Predictor
-from evitals.service.schemas import EvidencePoint
 from evitals.service.waiting import Waiting
 from evitals.settings import Settings
 
@@ -81,8 +81,8 @@ class Service:
     known: "KnownVehicles"
     watch: Any = None
     waiting: Waiting = field(default_factory=Waiting)
-    evidence: dict[str, tuple[int, list[EvidencePoint]]] = field(default_factory=dict)
-    """What ``/trend`` computed last, by vehicle: a version and the points."""
+    evidence: dict[str, Followed] = field(default_factory=dict)
+    """What ``/trend`` computed last, by vehicle."""
     changes: dict[int, tuple[float, Any]] = field(default_factory=dict)
     """What ``/v1/fleet/change`` answered last, by days: until when it holds, and the answer."""
     changing: threading.Lock = field(default_factory=threading.Lock)

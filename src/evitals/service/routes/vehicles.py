@@ -9,9 +9,8 @@ from litestar import get, put
 
 from evitals.battery import Vehicle, builtin, dump_vehicle
 from evitals.errors import InputError
-from evitals.estimators.assessor import Assessor
 from evitals.fleet.records import PredictionRecord, VehicleRecord
-from evitals.service.fold import segment
+from evitals.service.followed import Followed
 from evitals.service.known import vehicle_record
 from evitals.service.problems import invalid_field, malformed
 from evitals.service.routes import documented as doc
@@ -40,7 +39,6 @@ from evitals.service.schemas import (
     TrendReply,
     VehicleReply,
     VehiclesReply,
-    evidence_point,
     maybe_time,
     time_of,
 )
@@ -151,27 +149,21 @@ def trend(
 def evidence_of(service: Service, vehicle_id: str) -> list[EvidencePoint]:
     """What each stored trip of the present battery brought, recomputed from its features.
 
-    The last ``EVIDENCE_MOST`` vehicles asked for are kept until a trip or description changes.
+    The last ``EVIDENCE_MOST`` vehicles asked for are kept: a newer trip is one more step.
     """
     _, described = service.known.read(vehicle_id)
     if described is None:
         return []
     stored = service.store.trips(vehicle_id, described.battery_id)
     trips = [trip for trip in stored if trip.event_s is not None and trip.kind != "test"]
-    version = hash((described.battery, tuple(trip.digest for trip in trips)))
-    kept = service.evidence.get(vehicle_id)
-    if kept is not None and kept[0] == version:
-        return kept[1]
-    machine = Assessor(described.battery, service.settings)
-    machine.reset()
-    points = [
-        evidence_point(evidence)
-        for trip in trips
-        for evidence in machine.step(segment(trip)).evidence
-    ]
+    # Taken out while it is used: a second request at the same time follows from the start.
+    followed = service.evidence.pop(vehicle_id, None)
+    if followed is None or not followed.leads_to(described.battery, trips):
+        followed = Followed(described.battery, service.settings)
+    points = followed.follow(trips)
     if len(service.evidence) >= EVIDENCE_MOST:
         service.evidence.clear()
-    service.evidence[vehicle_id] = version, points
+    service.evidence[vehicle_id] = followed
     return points
 
 
