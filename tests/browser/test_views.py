@@ -6,7 +6,7 @@ from datetime import datetime
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from .conftest import Service, charge_csv, until
 
@@ -26,16 +26,28 @@ def test_a_vehicles_measurements_zoom_from_all_to_one_trip(
     assert whole_window(page) > 2 * 86_400
     plot = measured.locator(".u-over").first
     plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=5)
-    page.mouse.up()
+    drag(page, plot, 0.1, 0.4)
     until(lambda: whole_window(page) < 1.5 * 86_400, 10, "the window is shorter")
     page.get_by_role("button", name="Plot this trip").first.click()
     expect(page.get_by_test_id("window")).to_contain_text("1 recording,")
     until(lambda: whole_window(page) < 3 * 3600, 10, "one trip is shown")
+    one = whole_window(page)
+    drag(page, plot, 0.4, 0.42)
+    until(lambda: whole_window(page) < 0.05 * one, 10, "a part of it is shown")
+    drag(page, plot, 0.4, 0.42)
+    until(lambda: whole_window(page) <= 10, 10, "seconds are shown")
+    expect(page.get_by_test_id("window")).to_contain_text(
+        re.compile(r"\d:\d\d:\d\d .*to.*\d:\d\d:\d\d")
+    )
+    plot.hover()
+    expect(measured.locator(".u-legend").first).to_contain_text("UTC")
+    out = page.get_by_role("button", name="Zoom out")
+
+    def stepped_out() -> bool:
+        out.click()
+        return whole_window(page) > 2 * one
+
+    until(stepped_out, 20, "steps lead out of the trip")
     page.get_by_role("button", name="All", exact=True).click()
     until(lambda: whole_window(page) > 2 * 86_400, 10, "all is shown again")
     usage = page.get_by_role("region", name="Usage")
@@ -45,6 +57,16 @@ def test_a_vehicles_measurements_zoom_from_all_to_one_trip(
     )
     accessible("vehicle")
     screenshot("vehicle-whole")
+
+
+def drag(page: Page, plot: Locator, start: float, end: float) -> None:
+    """Drag over these shares of a plot's width."""
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + start * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], box["y"] + 60, steps=5)
+    page.mouse.up()
 
 
 def whole_window(page: Page) -> float:

@@ -72,6 +72,18 @@ export function localTime(when: Date): string {
   return LOCAL.format(when);
 }
 
+const SECOND = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** Two moments in the viewer's zone, with seconds where they are near each other. */
+export function localSpan(first: Date, last: Date): string {
+  const format = last.getTime() - first.getTime() < 600_000 ? SECOND : LOCAL;
+  return `${format.format(first)} to ${format.format(last)}`;
+}
+
+export function localSecond(when: Date): string {
+  return SECOND.format(when);
+}
+
 export function utcTime(when: Date): string {
   return `${when.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
