@@ -118,11 +118,10 @@ class Writer:
 
     def _commit(self, group: list[Item]) -> list[LatestRecord]:
         with self._engine.begin() as connection:
-            found = [r for batch, _ in group for r in self._applier.apply(connection, batch)]
+            changed = self._applier.apply(connection, [batch for batch, _ in group])
         self.commits += 1
         self.batches += len(group)
-        # The last of a vehicle's answers is the one that stands.
-        return list({record.prediction.vehicle_id: record for record in found}.values())
+        return changed
 
     def _explain(self, error: Exception) -> Exception:
         if isinstance(error, EvitalsError):
