@@ -15,7 +15,7 @@ from evitals.errors import StoreBusy, StoreError
 from evitals.fleet.records import Batch, VehicleRecord
 from evitals.fleet.store import Store
 from evitals.service.app import create_app
-from evitals.service.routes.context import KnownVehicles
+from evitals.service.routes.context import KNOWN_S, KnownVehicles
 from evitals.service.routes.predict import REFERENCE_EXAMPLE
 from evitals.settings import Settings
 
@@ -242,7 +242,7 @@ def test_known_vehicles_are_read_again_after_a_while(client: Client) -> None:
     known = KnownVehicles(cast(Store, Counting()), lambda: now[0])
     assert known.get("bmw-i3-60ah") == known.get("bmw-i3-60ah")
     assert len(reads) == 1
-    now[0] = 6.0
+    now[0] = KNOWN_S + 1.0
     known.get("bmw-i3-60ah")
     known.forget("bmw-i3-60ah")
     known.get("bmw-i3-60ah")

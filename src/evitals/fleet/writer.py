@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -22,6 +23,11 @@ QUEUE = 4096
 """Batches that may wait; a submit beyond them raises StoreBusy."""
 GROUP = 512
 """Most batches of one commit."""
+GATHER_S = 0.002
+"""How long batches are gathered where many come at once: a commit costs as much as many rows, and
+its thread keeps those who submit from running."""
+MANY = 4
+"""Batches of the last commit from which on the next ones are gathered."""
 
 
 class Writer:
@@ -74,8 +80,11 @@ class Writer:
 
     def _run(self) -> None:
         last: Item | Task | None = None
+        group: list[Item] = []
         while True:
-            group: list[Item] = []
+            if len(group) >= MANY:
+                time.sleep(GATHER_S)
+            group = []
             last = self._queue.get()
             while isinstance(last, tuple) and isinstance(last[0], Batch):
                 group.append((last[0], last[1]))
