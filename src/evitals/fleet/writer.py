@@ -23,7 +23,7 @@ QUEUE = 4096
 """Batches that may wait; a submit beyond them raises StoreBusy."""
 GROUP = 512
 """Most batches of one commit."""
-GATHER_S = 0.002
+GATHER_S = 0.005
 """How long batches are gathered where many come at once: a commit costs as much as many rows, and
 its thread keeps those who submit from running."""
 MANY = 4
