@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+import threading
 from pathlib import Path
 
 import msgspec
@@ -84,3 +85,20 @@ def test_a_day_pruned_meanwhile_keeps_what_was_summed(tmp_path: Path) -> None:
     after = store.daily("v0")
     store.close()
     assert [day.soh_mean for day in after if day in before] == [0.9] * len(before)
+
+
+def test_a_group_of_batches_equals_one_by_one(tmp_path: Path) -> None:
+    batches = [trip_and_answer(n % 7, n % 2, 0.6 + n / 1000) for n in range(200)]
+    batches += [trip_and_answer(100 + n, 0, 0.9) for n in range(90)]
+    alone = days(tmp_path / "alone", batches, reopen=False)
+    store = open_store(tmp_path / "group")
+    gate = threading.Event()
+    store.writer.run(lambda: gate.wait(30))
+    futures = [store.submit(batch) for batch in batches]
+    gate.set()
+    for future in futures:
+        future.result(10)
+    assert store.writer.commits == 1
+    assert [store.daily("v0"), store.daily("v1")] == alone
+    assert len(store.trips("v0", "1")) == 7 + 90
+    store.close()

@@ -1,13 +1,12 @@
-"""Writes one batch inside the writer's transaction."""
+"""Writes a group of batches inside the writer's transaction, each table once."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from operator import itemgetter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, func, insert, select
+from sqlalchemy import Column, Connection, Table, and_, bindparam, func, insert, select
 
 from evitals.errors import InputError, StoreError
 from evitals.fleet.codec import (
@@ -17,12 +16,10 @@ from evitals.fleet.codec import (
     pack_answer,
     pack_detail,
     pack_latest,
-    pack_members,
     rounded,
     scale,
-    unpack_answer,
-    unpack_members,
 )
+from evitals.fleet.days import Change, Day, Days, day_of, summed
 from evitals.fleet.names import Names
 from evitals.fleet.records import (
     Batch,
@@ -33,15 +30,13 @@ from evitals.fleet.records import (
     TripRecord,
     VehicleRecord,
 )
-from evitals.fleet.statement import Statement
+from evitals.fleet.statement import Sized, Statement
 from evitals.fleet.tables import (
     DIGEST_PREFIX,
-    UNDATED,
     daily,
     descriptions,
     digest_prefix,
     files,
-    horizon,
     latest,
     predictions,
     states,
@@ -49,103 +44,138 @@ from evitals.fleet.tables import (
     vehicles,
 )
 
-DAY_S = 86_400
 encode_json = msgspec.json.Encoder(order="sorted").encode
 
-_FIND_TRIP = select(trips.c.id, trips.c.battery, trips.c.event_s).where(
-    digest_prefix == bindparam("prefix"),
-    trips.c.digest == bindparam("digest"),
-)
 _FIND_VEHICLE = select(vehicles).where(vehicles.c.id == bindparam("number"))
 _FIND_LATEST = select(latest.c.scored_s, latest.c.event_s).where(
     latest.c.vehicle == bindparam("number")
 )
-_FIND_ANSWER = (
-    select(trips.c.event_s, trips.c.digest, predictions.c.answer)
-    .join(predictions, predictions.c.trip == trips.c.id)
-    .where(trips.c.id == bindparam("number"))
-)
-_FIND_DAY = select(daily).where(
-    daily.c.battery == bindparam("number"), daily.c.day == bindparam("on")
-)
-_HORIZON = select(func.max(horizon.c.pruned_before_s))
-Day = tuple[int, int]
-_NEW_DAY = (0, 0, b"", 0, None, None, None)
+_LAST_TRIP = select(func.max(trips.c.id))
 Found = tuple[int, int, int | None]
 """A trip's id, battery and event time."""
-Summed = tuple[int | None, bytes, float | None, float | None]
-"""An answer in a day's sums: event time, trip digest, SoH, risk score."""
-Rounded = dict[int, PredictionRecord]
-"""Answers of a batch as they will be read back, by ``id`` of the record given."""
 HELD_MOST = 100_000
-"""Answers of summed days, and stamps of newest answers, that are held in memory."""
+"""Stamps of newest answers that are held in memory."""
+
+
+def _trips_alike(size: int) -> Any:
+    """Trips by ``size`` digest prefixes: few share one."""
+    return select(trips.c.digest, trips.c.id, trips.c.battery, trips.c.event_s).where(
+        digest_prefix.in_([b""] * size)
+    )
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a group changes, by table; a later row takes the place of an earlier one."""
+
+    found: dict[bytes, Found]
+    """Trips by digest that are stored, or will be with this group."""
+    last: int
+    """The highest number of a stored trip."""
+    trips: list[tuple[Any, ...]] = field(default_factory=list)
+    answers: dict[int, bytes] = field(default_factory=dict)
+    days: dict[Day, Change] = field(default_factory=dict)
+    states: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    newest: dict[int, LatestRecord] = field(default_factory=dict)
+
+    def day(self, trip: Found) -> Change:
+        """The change of a trip's day."""
+        key = day_of(trip[1], trip[2])
+        if (change := self.days.get(key)) is None:
+            change = self.days[key] = Change()
+        return change
 
 
 class Applier:
-    """Applies batches for one dialect. Used by the writer's thread only."""
+    """Applies groups of batches for one dialect. Used by the writer's thread only."""
 
     def __init__(self, dialect: Any) -> None:
         self.names = Names(dialect)
         self._dialect = dialect
-        self._held: dict[Day, _Held] = {}
-        self._count = 0
         self._stamps: dict[int, tuple[int, int | None]] = {}
-        self._horizon_s: int | None = None
-        self._horizon_known = False
         # What got in stays in; a repeated file says nothing new.
-        self._put_file = self._upsert(
-            files.c.digest,
-            where=lambda new: and_(files.c.state != "stored", new.state != "duplicate"),
+        put_file = dialect.insert(files)
+        put_file = put_file.on_conflict_do_update(
+            index_elements=[files.c.digest],
+            set_={n: put_file.excluded[n] for n in _names(files) if n not in ("id", "digest")},
+            where=and_(files.c.state != "stored", put_file.excluded.state != "duplicate"),
         )
-        self._put_prediction = self._upsert(predictions.c.trip)
-        self._put_latest = self._upsert(latest.c.vehicle)
-        self._put_state = self._upsert(states.c.battery)
-        self._put_day = self._upsert(daily.c.battery, daily.c.day)
-        self._add_trip = Statement(
-            dialect.core,
-            dialect.insert(trips).returning(trips.c.id),
-            *(column.name for column in trips.c if column.name != "id"),
-        )
-        queries = (_FIND_TRIP, _FIND_LATEST, _FIND_DAY, _FIND_ANSWER, _HORIZON)
-        self._find_trip, self._find_latest, self._find_day, self._find_answer, self._horizon = (
-            Statement(dialect.core, query) for query in queries
-        )
+        given = [name for name in _names(files) if name != "id"]
+        self._put_file = Statement(dialect.core, put_file, *given)
+        self._add_trips = self._put(trips)
+        self._put_predictions = self._put(predictions, predictions.c.trip)
+        self._put_latest = self._put(latest, latest.c.vehicle)
+        self._put_states = self._put(states, states.c.battery)
+        self._days = Days(dialect, self._put(daily, daily.c.battery, daily.c.day))
+        self._find_trips = Sized(dialect.core, _trips_alike)
+        self._find_latest = Statement(dialect.core, _FIND_LATEST)
+        self._last_trip = Statement(dialect.core, _LAST_TRIP)
 
-    def _upsert(self, *keys: Any, where: Any = None) -> Statement:
-        """INSERT ... ON CONFLICT (keys) DO UPDATE with all other columns."""
-        insert = self._dialect.insert(keys[0].table)
-        names = {key.name for key in keys}
-        given = [c.name for c in insert.table.c if c.name != "id"]
-        changed = {name: insert.excluded[name] for name in given if name not in names}
-        condition = where(insert.excluded) if where else None
-        statement = insert.on_conflict_do_update(
-            index_elements=list(keys), set_=changed, where=condition
-        )
-        return Statement(self._dialect.core, statement, *given)
+    def _put(self, table: Table, *keys: Column[Any]) -> Sized:
+        """INSERT of whole rows, with ``keys`` ... ON CONFLICT DO UPDATE with all other columns."""
+        names = _names(table)
 
-    def apply(self, connection: Connection, batch: Batch) -> list[LatestRecord]:
-        """Write a batch; returns the newest answers it changed, as they will be read.
+        def build(size: int) -> Any:
+            put = self._dialect.insert(table).values([dict.fromkeys(names, 0)] * size)
+            if not keys:
+                return put
+            changed = {n: put.excluded[n] for n in names if n not in {key.name for key in keys}}
+            return put.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+        return Sized(self._dialect.core, build, len(names))
+
+    def apply(self, connection: Connection, batches: Sequence[Batch]) -> list[LatestRecord]:
+        """Write batches; returns the newest answers they changed, as they will be read.
 
         Raises InputError for a record that cannot be stored, StoreError for a prediction whose
         trip is not there.
         """
-        for file in batch.files:
-            self._file(connection, file)
-        for vehicle in batch.vehicles:
-            self._vehicle(connection, vehicle)
-        numbers: dict[str, Found] = {}
-        days: defaultdict[Day, list[int]] = defaultdict(list)
-        for trip in batch.trips:
-            if added := self._trip(connection, trip, numbers):
-                days[_day(*added)].append(added[0])
-        rounded: Rounded = {}
-        for prediction in batch.predictions:
-            days[_day(*self._prediction(connection, prediction, numbers, rounded))] += []
-        self._days(connection, days)
-        for state in batch.states:
-            self._state(connection, state)
-        newest = (self._latest(connection, record, rounded) for record in batch.latest)
-        return [new for new in newest if new]
+        work = _Work(*self._stored(connection, batches))
+        for batch in batches:
+            for file in batch.files:
+                self._file(connection, file)
+            for vehicle in batch.vehicles:
+                self._vehicle(connection, vehicle)
+            for trip in batch.trips:
+                self._trip(connection, trip, work)
+            for prediction in batch.predictions:
+                self._prediction(connection, prediction, work)
+            for state in batch.states:
+                self._state(connection, state, work)
+            for record in batch.latest:
+                self._latest(connection, record, work)
+        return self._write(connection, work)
+
+    def _stored(
+        self, connection: Connection, batches: Sequence[Batch]
+    ) -> tuple[dict[bytes, Found], int]:
+        """The trips that the batches name and that are stored, and the highest number of all."""
+        digests = {digest_bytes("trips.digest", t.digest) for b in batches for t in b.trips}
+        digests |= {
+            digest_bytes("trip_digest", p.trip_digest) for b in batches for p in b.predictions
+        }
+        if not digests:
+            return {}, 0
+        prefixes = [(prefix,) for prefix in {digest[:DIGEST_PREFIX] for digest in digests}]
+        rows = self._find_trips.run(connection, prefixes)
+        found = {digest: (n, battery, at) for digest, n, battery, at in rows if digest in digests}
+        return found, self._last_trip.one(connection, {})[0] or 0
+
+    def _write(self, connection: Connection, work: _Work) -> list[LatestRecord]:
+        """Write what was gathered: trips before what refers to them."""
+        self._add_trips.run(connection, work.trips)
+        self._put_predictions.run(connection, list(work.answers.items()))
+        self._days.write(connection, work.days)
+        self._put_states.run(connection, list(work.states.values()))
+        rows = [_latest_row(number, record) for number, record in work.newest.items()]
+        self._put_latest.run(connection, rows)
+        return list(work.newest.values())
+
+    def forget(self) -> None:
+        """After a rollback or a foreign task: what is remembered may not be there."""
+        self.names.forget()
+        self._days.forget()
+        self._stamps.clear()
 
     def _file(self, connection: Connection, record: FileRecord) -> None:
         row = msgspec.structs.asdict(record)
@@ -155,8 +185,10 @@ class Applier:
 
     def _vehicle(self, connection: Connection, record: VehicleRecord) -> None:
         number = self.names.vehicle(connection, record.vehicle_id, record.battery_id)
+        if record.description is None:
+            return
         before = connection.execute(_FIND_VEHICLE, {"number": number}).one()
-        if record.description is None or record.described_s < before.described_s:
+        if record.described_s < before.described_s:
             return
         text = encode_json(record.description).decode()
         self.names.battery(connection, record.vehicle_id, record.battery_id)
@@ -170,13 +202,11 @@ class Applier:
         connection.execute(vehicles.update().where(vehicles.c.id == number).values(row))
         connection.execute(insert(descriptions).values(row | {"vehicle": number}))
 
-    def _trip(
-        self, connection: Connection, trip: TripRecord, numbers: dict[str, Found]
-    ) -> Found | None:
+    def _trip(self, connection: Connection, trip: TripRecord, work: _Work) -> None:
         """Add a trip that is not there yet."""
-        digest = digest_bytes("trips.digest", trip.digest)
-        if trip.digest in numbers or self._find(connection, digest):
-            return None
+        digest = bytes.fromhex(trip.digest)
+        if digest in work.found:
+            return
         names = self.names
         battery = names.battery(connection, trip.vehicle_id, trip.battery_id)
         detail = TripDetail(
@@ -189,182 +219,78 @@ class Applier:
             findings=names.text(connection, join(trip.findings)),
             features=trip.features,
         )
-        row = {
-            "battery": battery,
-            "event_s": trip.event_s,
-            "digest": digest,
-            "detail": pack_detail(detail),
-        }
-        (number,) = self._add_trip.one(connection, row)
-        numbers[trip.digest] = (number, battery, trip.event_s)
-        return numbers[trip.digest]
+        # Numbered here, not by the database: this is the only writer.
+        number = work.last + len(work.trips) + 1
+        work.trips.append((number, battery, trip.event_s, digest, pack_detail(detail)))
+        work.found[digest] = found = (number, battery, trip.event_s)
+        work.day(found).members.append(number)
 
-    def _find(self, connection: Connection, digest: bytes) -> Found | None:
-        asked = {"prefix": digest[:DIGEST_PREFIX], "digest": digest}
-        found: Found | None = self._find_trip.one(connection, asked)
-        return found
-
-    def _prediction(
-        self,
-        connection: Connection,
-        record: PredictionRecord,
-        numbers: dict[str, Found],
-        rounded: "Rounded",
-    ) -> Found:
-        """Write an answer; returns its trip."""
+    def _prediction(self, connection: Connection, record: PredictionRecord, work: _Work) -> None:
+        """Take in the answer to a trip that is stored or among the new ones."""
         battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
-        found = numbers.get(record.trip_digest) or self._find(
-            connection, digest_bytes("trip_digest", record.trip_digest)
-        )
+        digest = bytes.fromhex(record.trip_digest)
+        found = work.found.get(digest)
         if found is None or found[1:] != (battery, record.event_s):
             raise StoreError(
                 f"prediction: battery {record.vehicle_id!r}/{record.battery_id!r} has no trip "
                 f"{record.trip_digest} at event time {record.event_s}; "
                 "submit its TripRecord in the same batch or before"
             )
-        answer = pack_answer(
+        model = record.model
+        work.answers[found[0]] = pack_answer(
             record,
-            self.names.model(
-                connection, record.model.name, record.model.version, record.model.digest
-            ),
+            self.names.model(connection, model.name, model.version, model.digest),
             self.names.text(connection, join(record.reasons)),
         )
-        self._put_prediction.run(connection, {"trip": found[0], "answer": answer})
-        fields = unpack_answer(answer, record.event_s)[0]
-        rounded[id(record)] = msgspec.structs.replace(record, **fields)
-        held = self._held.get(_day(*found))
-        if held is not None:
-            self._count += found[0] not in held.answers
-            held.answers[found[0]] = (
-                found[2], digest_bytes("trip_digest", record.trip_digest),
-                fields["soh"], fields["risk_score"],
-            )  # fmt: skip
-        return found
+        day = work.day(found)
+        day.answers[found[0]] = summed(record, digest)
+        day.again |= found[0] <= work.last
 
-    def _days(self, connection: Connection, days: Mapping[Day, list[int]]) -> None:
-        """Bring days up to date: new trips join, the rollup is taken from all their answers."""
-        for (battery, day), new in sorted(days.items()):
-            row: dict[str, Any] = {"battery": battery, "day": day}
-            held = self._held.get((battery, day))
-            if held is not None:
-                held.members += pack_members(new)
-                row |= {"members": held.members} | _rollup(held.answers.values())
-            else:
-                row = self._read_day(connection, (battery, day), new)
-            self._put_day.run(connection, row)
-
-    def _read_day(self, connection: Connection, key: Day, new: list[int]) -> dict[str, Any]:
-        """A day's row brought up to date; from now on the day is held, if it is summed."""
-        battery, day = key
-        before = self._find_day.one(connection, {"number": battery, "on": day})
-        row = dict(zip(daily.c.keys(), before or _NEW_DAY, strict=True))
-        row |= {"battery": battery, "day": day}
-        row["members"] += pack_members(new)
-        # Of a day that is pruned in part, what was summed up then stays.
-        pruned_s = self._pruned_before_s(connection)
-        if day == UNDATED or (before and pruned_s is not None and day * DAY_S < pruned_s):
-            return row
-        found = (
-            (n, self._find_answer.one(connection, {"number": n}))
-            for n in unpack_members(row["members"])
+    def _state(self, connection: Connection, record: BatteryState, work: _Work) -> None:
+        battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
+        work.states[battery] = (
+            battery,
+            record.last_event_s,
+            record.last_digest,
+            record.model_digest,
+            encode_json(record.state),
         )
-        held = _Held(row["members"], {n: _summed(*answer) for n, answer in found if answer})
-        self._count += len(held.answers)
-        if self._count > HELD_MOST:
-            self.forget_days()
-        else:
-            self._held[key] = held
-        return row | _rollup(held.answers.values())
 
-    def _pruned_before_s(self, connection: Connection) -> int | None:
-        """How far history was pruned; read once, because only ``run`` tasks prune."""
-        if not self._horizon_known:
-            (self._horizon_s,) = self._horizon.one(connection, {})
-            self._horizon_known = True
-        return self._horizon_s
-
-    def forget(self) -> None:
-        """After a rollback or a foreign task: what is remembered may not be there."""
-        self.names.forget()
-        self.forget_days()
-        self._stamps.clear()
-        self._horizon_known = False
-
-    def forget_days(self) -> None:
-        """Let go of the days held."""
-        self._held.clear()
-        self._count = 0
-
-    def _state(self, connection: Connection, record: BatteryState) -> None:
-        row = {
-            "battery": self.names.battery(connection, record.vehicle_id, record.battery_id),
-            "last_event_s": record.last_event_s,
-            "last_digest": record.last_digest,
-            "model_digest": record.model_digest,
-            "state": encode_json(record.state),
-        }
-        self._put_state.run(connection, row)
-
-    def _latest(
-        self, connection: Connection, record: LatestRecord, known: "Rounded"
-    ) -> LatestRecord | None:
-        answer = known.get(id(record.prediction)) or rounded(record.prediction)
-        record = msgspec.structs.replace(record, prediction=answer)
-        number = self.names.vehicle(connection, answer.vehicle_id, answer.battery_id)
+    def _latest(self, connection: Connection, record: LatestRecord, work: _Work) -> None:
+        """Take in a newest answer, unless it is a repeat of an older one."""
+        new = record.prediction
+        number = self.names.vehicle(connection, new.vehicle_id, new.battery_id)
         before = self._stamps.get(number)
         before = before or self._find_latest.one(connection, {"number": number})
-        if before and _stale(answer, *before):
-            return None
+        if before and _stale(new, *before):
+            return
         if len(self._stamps) >= HELD_MOST:
-            self._stamps.clear()
-        self._stamps[number] = answer.scored_s, answer.event_s
-        status = STATUSES.index(answer.status)
-        row = {
-            "vehicle": number,
-            "vehicle_id": answer.vehicle_id,
-            "group_name": record.group,
-            "status": None if answer.status == "Unknown" else status,
-            "soh": scale("soh", answer.soh),
-            "reference_sop_w": centi("reference_sop_w", answer.reference_sop_w),
-            "risk_score": scale("risk_score", answer.risk_score),
-            "event_s": answer.event_s,
-            "evidence_count": answer.evidence_count,
-            "scored_s": answer.scored_s,
-            "record": pack_latest(record),
-        }
-        self._put_latest.run(connection, row)
-        return record
+            # What this group has not written yet cannot be read again.
+            self._stamps = {n: self._stamps[n] for n in work.newest}
+        self._stamps[number] = new.scored_s, new.event_s
+        work.newest[number] = msgspec.structs.replace(record, prediction=rounded(new))
 
 
-@dataclass(slots=True)
-class _Held:
-    """A summed day kept in memory, so that one more trip needs no reading of the others."""
-
-    members: bytes
-    answers: dict[int, Summed]
-
-
-def _summed(event_s: int, digest: bytes, answer: bytes) -> Summed:
-    fields = unpack_answer(answer, event_s)[0]
-    return event_s, digest, fields["soh"], fields["risk_score"]
-
-
-def _rollup(answers: Iterable[Summed]) -> dict[str, Any]:
-    """A day's sums over its answers, the last by event time and digest."""
-    rows = sorted(answers, key=itemgetter(0, 1))
-    sohs = [soh for _, _, soh, _ in rows if soh is not None]
-    risks = [risk for *_, risk in rows if risk is not None]
-    return {
-        "trips": len(rows),
-        "soh_mean": scale("soh_mean", sum(sohs) / len(sohs)) if sohs else None,
-        "soh_last": scale("soh_last", sohs[-1]) if sohs else None,
-        "risk_last": scale("risk_last", risks[-1]) if risks else None,
-    }
+def _latest_row(number: int, record: LatestRecord) -> tuple[Any, ...]:
+    """The row of a vehicle's newest answer, in the table's order."""
+    answer = record.prediction
+    return (
+        number,
+        answer.vehicle_id,
+        record.group,
+        None if answer.status == "Unknown" else STATUSES.index(answer.status),
+        scale("soh", answer.soh),
+        centi("reference_sop_w", answer.reference_sop_w),
+        scale("risk_score", answer.risk_score),
+        answer.event_s,
+        answer.evidence_count,
+        answer.scored_s,
+        pack_latest(record),
+    )
 
 
-def _day(_: int, battery: int, event_s: int | None) -> Day:
-    """The battery and day of a trip."""
-    return battery, UNDATED if event_s is None else event_s // DAY_S
+def _names(table: Table) -> list[str]:
+    return [column.name for column in table.c]
 
 
 def centi(name: str, value: float | None) -> int | None:
@@ -376,6 +302,7 @@ def centi(name: str, value: float | None) -> int | None:
     return round(value * 100)
 
 
+@lru_cache(4096)
 def join(codes: tuple[str, ...]) -> str:
     """Codes as one text that ``split`` takes apart."""
     return encode_json(codes).decode() if codes else ""

@@ -9,7 +9,8 @@ back, so that writer, readers and listeners see one value.
 
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -24,6 +25,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 _FRACTIONS = ("soh", "soh_low", "soh_high", "resistance_growth", "risk_score")
 _CAPACITIES = ("capacity_bms_ah", "capacity_ocv_ah")
 _OPTIONAL = (*_FRACTIONS[:3], *_CAPACITIES, "resistance_growth", "reference_sop_w", "risk_score")
+_optional = attrgetter(*_OPTIONAL)
 _CAPACITY_LOW_AH, _CAPACITY_HIGH_AH, _CODES = 1e-2, 1e5, 65_534
 _LOG_STEP = math.log(_CAPACITY_HIGH_AH / _CAPACITY_LOW_AH) / _CODES
 _ESCAPE = 65_535
@@ -31,19 +33,24 @@ _RISK_CENTRE = 4_000
 _PER_S = (1, 10)
 
 
-def varint(value: int) -> bytes:
-    """A non-negative integer, seven bits a byte."""
-    out = bytearray()
+def put(out: bytearray, value: int) -> None:
+    """Append a non-negative integer, seven bits a byte."""
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
+
+
+def varint(value: int) -> bytes:
+    """A non-negative integer, seven bits a byte."""
+    out = bytearray()
+    put(out, value)
     return bytes(out)
 
 
-def signed(value: int) -> bytes:
-    """Any integer as a zigzag varint: small magnitudes take few bytes."""
-    return varint(value << 1 if value >= 0 else (-value << 1) - 1)
+def zigzag(value: int) -> int:
+    """Any integer as one that is not negative: small magnitudes stay small."""
+    return value << 1 if value >= 0 else (-value << 1) - 1
 
 
 class Cursor:
@@ -125,46 +132,52 @@ def pack_answer(record: PredictionRecord, model: int, reasons: int) -> bytes:
 
     Raises InputError where a number is not finite or an evidence count is negative.
     """
+    _check(record)
+    out = bytearray()
+    put(out, model << 2 | STATUSES.index(record.status))
+    out.append(sum([1 << k for k, value in enumerate(_optional(record)) if value is not None]))
+    put(out, reasons)
+    # Live trips are scored soon after they happened: a difference takes fewer bytes.
+    put(out, zigzag(record.scored_s - (record.event_s or 0)))
+    put(out, record.evidence_count)
+    _put_soh(out, record)
+    if record.capacity_bms_ah is not None:
+        out += _capacity(record.capacity_bms_ah)
+    if record.capacity_ocv_ah is not None:
+        out += _capacity(record.capacity_ocv_ah)
+    if record.resistance_growth is not None:
+        put(out, zigzag(round(record.resistance_growth / STEP) - 10_000))
+    if record.reference_sop_w is not None:
+        out += _float24("reference_sop_w", record.reference_sop_w)
+    if record.risk_score is not None:
+        put(out, zigzag(round(record.risk_score / STEP) - _RISK_CENTRE))
+    return bytes(out)
+
+
+def _check(record: PredictionRecord) -> None:
     if record.evidence_count < 0:
         raise InputError(
             "evidence_count", record.evidence_count, "is negative", "count accepted evidence"
         )
-    values = {name: getattr(record, name) for name in _OPTIONAL}
-    for name, value in values.items():
-        if value is not None:
-            _finite(name, value)
-    present = sum(1 << k for k, name in enumerate(_OPTIONAL) if values[name] is not None)
-    out = [
-        varint(model << 2 | STATUSES.index(record.status)),
-        bytes([present]),
-        varint(reasons),
-        # Live trips are scored soon after they happened: a difference takes fewer bytes.
-        signed(record.scored_s - (record.event_s or 0)),
-        varint(record.evidence_count),
-        *_pack_soh(record),
-        *(_capacity(values[name]) for name in _CAPACITIES if values[name] is not None),
-    ]
-    if record.resistance_growth is not None:
-        out.append(signed(round(record.resistance_growth / STEP) - 10_000))
-    if record.reference_sop_w is not None:
-        out.append(_float24("reference_sop_w", record.reference_sop_w))
-    if record.risk_score is not None:
-        out.append(signed(round(record.risk_score / STEP) - _RISK_CENTRE))
-    return b"".join(out)
+    values = _optional(record)
+    # One sum tells of all: a number that is not finite makes it so too.
+    if not math.isfinite(sum([value for value in values if value is not None])):
+        for name, value in zip(_OPTIONAL, values, strict=True):
+            if value is not None:
+                _finite(name, value)
 
 
-def _pack_soh(record: PredictionRecord) -> Iterator[bytes]:
+def _put_soh(out: bytearray, record: PredictionRecord) -> None:
     """SoH from 1, the interval's lower width, and by how much the upper one is wider."""
-    soh = scale("soh", record.soh)
-    low, high = scale("soh_low", record.soh_low), scale("soh_high", record.soh_high)
-    middle = 10_000 if soh is None else soh
-    below = 0 if low is None else middle - low
-    if soh is not None:
-        yield signed(soh - 10_000)
-    if low is not None:
-        yield signed(below)
-    if high is not None:
-        yield signed(high - middle - below)
+    middle, below = 10_000, 0
+    if record.soh is not None:
+        middle = round(record.soh / STEP)
+        put(out, zigzag(middle - 10_000))
+    if record.soh_low is not None:
+        below = middle - round(record.soh_low / STEP)
+        put(out, zigzag(below))
+    if record.soh_high is not None:
+        put(out, zigzag(round(record.soh_high / STEP) - middle - below))
 
 
 def unpack_answer(data: bytes, event_s: int | None) -> tuple[dict[str, Any], int, int]:
@@ -201,8 +214,25 @@ def unpack_answer(data: bytes, event_s: int | None) -> tuple[dict[str, Any], int
 
 def rounded(record: PredictionRecord) -> PredictionRecord:
     """The record as it will be read back. Raises InputError as ``pack_answer`` does."""
-    fields, _, _ = unpack_answer(pack_answer(record, 0, 0), record.event_s)
-    return msgspec.structs.replace(record, **fields)
+    _check(record)
+    bms, ocv, power = record.capacity_bms_ah, record.capacity_ocv_ah, record.reference_sop_w
+    return msgspec.structs.replace(
+        record,
+        soh=_stepped(record.soh),
+        soh_low=_stepped(record.soh_low),
+        soh_high=_stepped(record.soh_high),
+        capacity_bms_ah=None if bms is None else _read_capacity(Cursor(_capacity(bms))),
+        capacity_ocv_ah=None if ocv is None else _read_capacity(Cursor(_capacity(ocv))),
+        resistance_growth=_stepped(record.resistance_growth),
+        reference_sop_w=None
+        if power is None
+        else _read_float24(Cursor(_float24("reference_sop_w", power))),
+        risk_score=_stepped(record.risk_score),
+    )
+
+
+def _stepped(value: float | None) -> float | None:
+    return None if value is None else round(value / STEP) / 10_000
 
 
 class TripDetail(msgspec.Struct, frozen=True):
@@ -231,12 +261,13 @@ def pack_detail(trip: TripDetail) -> bytes:
     if _finite("duration_s", trip.duration_s) < 0:
         raise InputError("duration_s", trip.duration_s, "is negative", "check the time stamps")
     flags = KINDS.index(trip.kind) | trip.event_assumed << 2 | trip.continues << 3
-    numbers = (
-        flags | trip.sequence << 4,
-        trip.origin,
-        trip.findings,
-    )
-    return b"".join(map(varint, numbers)) + _duration(trip.duration_s) + trip.features
+    out = bytearray()
+    put(out, flags | trip.sequence << 4)
+    put(out, trip.origin)
+    put(out, trip.findings)
+    out += _duration(trip.duration_s)
+    out += trip.features
+    return bytes(out)
 
 
 def _duration(value: float) -> bytes:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from evitals.fleet.apply import DAY_S
 from evitals.fleet.codec import pack_members, unpack_members
+from evitals.fleet.days import DAY_S
 from evitals.fleet.records import TableSize
 from evitals.fleet.tables import PARTS, daily, horizon, metadata, predictions, trips
 

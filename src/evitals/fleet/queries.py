@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, false, func, null, or_, select
 
-from evitals.fleet.apply import DAY_S, split
+from evitals.fleet.apply import split
 from evitals.fleet.codec import (
     STATUSES,
     digest_bytes,
@@ -18,6 +18,7 @@ from evitals.fleet.codec import (
     unpack_members,
     unscale,
 )
+from evitals.fleet.days import DAY_S
 from evitals.fleet.records import (
     BatteryState,
     DailyRecord,

@@ -4,10 +4,14 @@ Running a statement through ``Connection.execute`` costs five times what SQLite 
 it. The SQL stays SQLAlchemy's, compiled for the store's dialect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ClauseElement, Connection, Dialect
+
+SIZES = (64, 8, 1)
+"""Rows of one execution, largest first. The driver lets other threads run at every execution, and
+then waits for its turn: many rows in one cost far less than as many executions."""
 
 
 class Statement:
@@ -32,3 +36,33 @@ class Statement:
     def one(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first row as a tuple, or None."""
         return self.run(connection, values).fetchone()
+
+
+class Sized:
+    """A statement over many values, compiled for each of ``SIZES`` of them.
+
+    ``build(size)`` makes the statement; its parameters are, value by value, ``width`` each.
+    """
+
+    def __init__(
+        self, dialect: Dialect, build: Callable[[int], ClauseElement], width: int = 1
+    ) -> None:
+        self._sql = {}
+        for size in SIZES:
+            compiled: Any = build(size).compile(
+                dialect=dialect, compile_kwargs={"render_postcompile": True}
+            )
+            assert len(compiled.positiontup) == size * width, "parameters beside the values"
+            self._sql[size] = str(compiled)
+
+    def run(self, connection: Connection, rows: Sequence[Iterable[Any]]) -> list[Any]:
+        """Execute for all rows (each the values of one); returns all rows found."""
+        driver: Any = connection.connection.driver_connection
+        found: list[Any] = []
+        at = 0
+        while left := len(rows) - at:
+            size = next(size for size in SIZES if size <= left)
+            values = [value for row in rows[at : at + size] for value in row]
+            found += driver.execute(self._sql[size], values).fetchall()
+            at += size
+        return found

@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -22,6 +23,11 @@ QUEUE = 4096
 """Batches that may wait; a submit beyond them raises StoreBusy."""
 GROUP = 512
 """Most batches of one commit."""
+GATHER_S = 0.005
+"""How long batches are gathered where many come at once: a commit costs as much as many rows, and
+its thread keeps those who submit from running."""
+MANY = 4
+"""Batches of the last commit from which on the next ones are gathered."""
 
 
 class Writer:
@@ -74,8 +80,11 @@ class Writer:
 
     def _run(self) -> None:
         last: Item | Task | None = None
+        group: list[Item] = []
         while True:
-            group: list[Item] = []
+            if len(group) >= MANY:
+                time.sleep(GATHER_S)
+            group = []
             last = self._queue.get()
             while isinstance(last, tuple) and isinstance(last[0], Batch):
                 group.append((last[0], last[1]))
@@ -118,11 +127,10 @@ class Writer:
 
     def _commit(self, group: list[Item]) -> list[LatestRecord]:
         with self._engine.begin() as connection:
-            found = [r for batch, _ in group for r in self._applier.apply(connection, batch)]
+            changed = self._applier.apply(connection, [batch for batch, _ in group])
         self.commits += 1
         self.batches += len(group)
-        # The last of a vehicle's answers is the one that stands.
-        return list({record.prediction.vehicle_id: record for record in found}.values())
+        return changed
 
     def _explain(self, error: Exception) -> Exception:
         if isinstance(error, EvitalsError):

@@ -10,7 +10,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from evitals import __version__
 from evitals.dashboard.feed import Feed
 from evitals.fleet.open import open_store
-from evitals.service import problems
+from evitals.service import direct, problems
 from evitals.service.live import live_handlers
 from evitals.service.metrics import Metrics
 from evitals.service.pipeline import Pipeline
@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, watch: bool = True) -> Litestar:
         ),
         logging_config=None,
     )
-    app.asgi_handler = metrics.around(app.asgi_handler)
+    app.asgi_handler = metrics.around(direct.before(app, app.asgi_handler))
     return app
 
 

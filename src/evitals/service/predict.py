@@ -9,6 +9,7 @@ import math
 import time
 from array import array
 from datetime import UTC
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ FEATURES = tuple(
     if field.name not in ("vehicle_id", "event_time")
 )
 """What is stored of a test, in this order, as float32 (NaN where missing)."""
+_values = attrgetter(*FEATURES)
 KNOWN = frozenset((*FEATURES, "vehicle_id", "event_time"))
 
 
@@ -62,8 +64,7 @@ def request_of(features: bytes, vehicle_id: str) -> PredictRequest:
 
 
 def _features(request: PredictRequest) -> "array[float]":
-    values = [getattr(request, name) for name in FEATURES]
-    return array("f", [math.nan if v is None else v for v in values])
+    return array("f", [math.nan if v is None else v for v in _values(request)])
 
 
 def _with_features(request: PredictRequest, features: "array[float]") -> PredictRequest:
@@ -73,9 +74,8 @@ def _with_features(request: PredictRequest, features: "array[float]") -> Predict
 
 def request_digest(request: PredictRequest, event_time: str) -> str:
     """Digest of the request's fields in canonical JSON and the event time (or arrival)."""
-    body = msgspec.to_builtins(request)
-    body["event_time"] = event_time
-    return trip_digest(msgspec.json.encode(body, order="sorted"))
+    stamped: Any = msgspec.structs.replace(request, event_time=event_time)
+    return trip_digest(msgspec.json.encode(stamped, order="sorted"))
 
 
 def measure(request: PredictRequest, vehicle: Vehicle | None = None) -> CapacityTest:

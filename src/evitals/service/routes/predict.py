@@ -17,6 +17,7 @@ from evitals.service.routes import documented as doc
 from evitals.service.routes.context import Call, Service, require_media_type, service_of
 from evitals.service.schemas import PredictReply, PredictRequest
 
+PATH = "/predict"
 MAX_ONE_BYTES = 65_536
 MAX_ROWS = 10_000
 JSON = "application/json"
@@ -63,7 +64,7 @@ class BatchReply(Struct, frozen=True, kw_only=True):
 
 
 @post(
-    "/predict",
+    PATH,
     status_code=200,
     tags=["predict"],
     summary="SoH of a cell from one constant-current discharge",
@@ -83,12 +84,8 @@ async def predict(request: Call) -> ASGIResponse:
     `health_score` is lower for a better battery. The answer is committed before the reply.
     """
     require_media_type(request, JSON)
-    service = service_of(request)
-    parsed, ignored = parse_predict(await request.body())
-    answered = answer(service, parsed, ignored)
-    await service.commit(answered.batch)
     # Encoded here: the framework's own way to a reply costs as much as the answer.
-    return ASGIResponse(body=msgspec.json.encode(answered.reply))
+    return ASGIResponse(body=await reply_to(service_of(request), await request.body()))
 
 
 @post(
@@ -135,6 +132,13 @@ async def predict_batch(request: Call) -> Response[Any]:
         return Response(to_arrow(results), media_type=ARROW)
     reply = BatchReply(answered=len(batches), refused=len(results) - len(batches), results=results)
     return Response(reply, media_type=JSON)
+
+
+async def reply_to(service: Service, body: bytes) -> bytes:
+    """The reply to one request's body, committed. Raises EvitalsError where there is none."""
+    answered = answer(service, *parse_predict(body))
+    await service.commit(answered.batch)
+    return msgspec.json.encode(answered.reply)
 
 
 def answer(service: Service, parsed: PredictRequest, ignored: tuple[str, ...]) -> Answered:
