@@ -121,7 +121,9 @@ def test_scorecard_sorts_searches_filters_and_pages_like_the_api(
     page.get_by_label("Search vehicles").fill("van-2")
     expect(names).to_have_count(10)
     page.get_by_label("Search vehicles").fill("no such")
-    expect(page.get_by_text("No vehicle matches")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Scorecard").get_by_text("No vehicle matches")
+    ).to_be_visible()
     page.get_by_role("button", name="Clear search and filter").click()
     expect(names).to_have_count(25)
 
