@@ -57,7 +57,7 @@ def test_an_unknown_vehicle_names_the_nearest() -> None:
     ],
 )
 def test_an_impossible_vehicle_is_refused_by_field(was: str, becomes: str, field: str) -> None:
-    path = resources.files("evitals.twin") / "data" / f"{ZOE}.toml"
+    path = resources.files("evitals.twin") / "data" / "vehicles" / f"{ZOE}.toml"
     text = path.read_text("utf-8").replace(was, becomes)
     with pytest.raises(InputError, match=field):
         vehicle.parse_twin_vehicle(text.encode())

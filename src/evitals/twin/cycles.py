@@ -39,7 +39,8 @@ def cycle(name: str) -> Cycle:
     if name.lower() not in CYCLES:
         near = difflib.get_close_matches(name.lower(), CYCLES, cutoff=0.3) or list(CYCLES)
         raise InputError("cycle", name, "is not a known cycle", f"use one of {', '.join(near)}")
-    text = (resources.files("evitals.twin") / "data" / f"{name.lower()}.csv").read_text("utf-8")
+    folder = resources.files("evitals.twin") / "data" / "cycles"
+    text = (folder / f"{name.lower()}.csv").read_text("utf-8")
     rows = [line for line in text.splitlines() if not line.startswith("#")]
     speed = np.array([float(row) for row in rows[1:]])
     return Cycle(name.lower(), np.arange(float(speed.size)), speed)

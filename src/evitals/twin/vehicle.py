@@ -52,9 +52,9 @@ class TwinVehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 @cache
 def known() -> tuple[str, ...]:
     """Names of the vehicles that ship with the twin."""
-    folder = resources.files("evitals.twin") / "data"
+    folder = resources.files("evitals.twin") / "data" / "vehicles"
     names = (entry.name for entry in folder.iterdir())
-    return tuple(sorted(n[:-5] for n in names if n.endswith(".toml") and n != "cells.toml"))
+    return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
 
 
 @cache
@@ -63,7 +63,7 @@ def vehicle(name: str) -> TwinVehicle:
     if name not in known():
         near = difflib.get_close_matches(name, known(), cutoff=0.3) or known()
         raise InputError("vehicle", name, "is not a twin vehicle", f"use one of {', '.join(near)}")
-    data = (resources.files("evitals.twin") / "data" / f"{name}.toml").read_bytes()
+    data = (resources.files("evitals.twin") / "data" / "vehicles" / f"{name}.toml").read_bytes()
     return parse_twin_vehicle(data)
 
 
