@@ -18,6 +18,8 @@ _FORMS = {f: np.array([k for k, x in enumerate(FEATURES) if x.form == f]) for f 
           ("f3", "f2", "u2", "u1", "--")}  # fmt: skip
 _BYTES = np.array([{"f3": 3, "f2": 2, "u2": 2, "u1": 1, "--": 0}[f.form] for f in FEATURES])
 _STORED = _BYTES > 0
+_USED = np.arange(4) < _BYTES[:, None]
+"""Which of a value's four bytes its form keeps."""
 _DEFAULTS = np.array([f.default for f in FEATURES], dtype=np.float32)
 _DEFAULT_NAN = np.isnan(_DEFAULTS)
 _HALF_MAX = float(np.finfo(np.float16).max)
@@ -66,7 +68,7 @@ def pack(vector: Vector) -> bytes:
     wide[k, :2] = _codes(vector[k], "u2").astype("<u2").view(np.uint8).reshape(-1, 2)
     k = _FORMS["u1"]
     wide[k, 0] = _codes(vector[k], "u1")
-    keep = present[:, None] & (np.arange(4) < _BYTES[:, None])
+    keep = present[:, None] & _USED
     return np.packbits(present).tobytes() + wide[keep].tobytes()
 
 
@@ -82,10 +84,12 @@ def unpack(data: bytes) -> Vector:
             "features", len(data), "bytes are no packed features", "rebuild them from the recording"
         )
     wide = np.zeros((SIZE, 4), dtype=np.uint8)
-    wide[present[:, None] & (np.arange(4) < _BYTES[:, None])] = raw[_BITMAP:]
+    wide[present[:, None] & _USED] = raw[_BITMAP:]
     values = np.zeros(SIZE, dtype=np.float32)
     k = _FORMS["f3"]
-    values[k] = np.pad(wide[k, :3], ((0, 0), (1, 0))).view("<f4").ravel()
+    whole = np.zeros((len(k), 4), dtype=np.uint8)
+    whole[:, 1:] = wide[k, :3]
+    values[k] = whole.view("<f4").ravel()
     k = _FORMS["f2"]
     values[k] = np.ascontiguousarray(wide[k, :2]).view("<f2").ravel()
     k = _FORMS["u2"]
