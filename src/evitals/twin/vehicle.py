@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evitals.battery import Identifier
 from evitals.errors import InputError
+from evitals.twin.cabin import Cabin
 from evitals.twin.cycles import Cycle
 
 Floats = NDArray[np.float64]
@@ -46,6 +47,7 @@ class TwinVehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     auxiliary_power_w: Annotated[float, Meta(ge=0.0)]
     pack_mass_kg: Positive
     ac_charge_power_w: Positive
+    cabin: Cabin = Cabin()
     source: str = ""
 
 
