@@ -56,17 +56,27 @@ def cut(recording: Recording, battery: Battery | None = None) -> list[Trip]:
     time = table["time_s"].to_numpy()
     current, speed = _column(table, "current_a"), _column(table, "speed_mps")
     limit = rest_current_a(table, battery)
-    pieces = _cut(time, current, speed, limit, 0, False)
+    pieces = pieces_of(time, current, speed, limit)
     return [_trip(recording, battery, time, number, piece) for number, piece in enumerate(pieces)]
+
+
+def pieces_of(time_s: Floats, current_a: Floats, speed_mps: Floats, limit_a: float) -> list[Piece]:
+    """Where arrays (n,) of a recording are cut; ``limit_a`` is the rest current, NaN is missing."""
+    return _cut(time_s, current_a, speed_mps, limit_a, 0, False)
 
 
 def rest_current_a(table: pl.DataFrame, battery: Battery | None) -> float:
     """The current below which a battery rests, A."""
     if battery is not None:
-        fraction = REST_C_RATE * battery.reference_capacity_ah
-        return max(fraction, 2 * battery.sensors.current_resolution_a)
+        return rest_limit_a(battery)
     top = table["voltage_v"].max() if "voltage_v" in table.columns else None
     return PACK_REST_A if isinstance(top, float) and top > CELL_TOP_V else CELL_REST_A
+
+
+def rest_limit_a(battery: Battery) -> float:
+    """The current below which a battery of this description rests, A."""
+    fraction = REST_C_RATE * battery.reference_capacity_ah
+    return max(fraction, 2 * battery.sensors.current_resolution_a)
 
 
 def _cut(
