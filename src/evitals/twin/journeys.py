@@ -39,7 +39,6 @@ START_S, END_S = 4, 4
 TAIL_S = 120
 """Room in the arrays beyond the wished duration: the way to a standstill."""
 ROOT3 = 1.7320508075688772
-SPLIT = 1048576.0
 
 (
     RURAL,
@@ -161,7 +160,7 @@ def fill(
     kind, leg_s, since = 0, _exponential(rng, 0.5 * LEG_S) + 20.0, 0.0
     wish = _wished(rng, kind, style)
     left, after = 50.0 + _exponential(rng, STRETCH_M[kind]), 0.0
-    speed, wander, spare, pause, ending = 0.0, 0.0, -1.0, START_S, False
+    speed, wander, pause, ending = 0.0, 0.0, START_S, False
     last = duration_s + TAIL_S
     k = 0
     while k < last:
@@ -176,13 +175,7 @@ def fill(
             if pause == 0 and ending:
                 break
             continue
-        # One draw serves two samples: its first 20 bits and the rest are both uniform.
-        if spare < 0.0:
-            shock = rng.random()
-            spare = SPLIT * shock - math.floor(SPLIT * shock)
-        else:
-            shock, spare = spare, -1.0
-        wander = KEPT * wander + (2.0 * shock - 1.0) * restless
+        wander = KEPT * wander + (2.0 * rng.random() - 1.0) * restless
         wanted = wish * (1.0 + wander)
         # The fastest that still reaches the end of the stretch with the speed meant there.
         safe = wanted
