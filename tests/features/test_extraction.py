@@ -169,6 +169,8 @@ def test_sampling_error_grows_with_the_step() -> None:
         ({"time_s": np.array([0.0, np.nan, 1.0])}, "time_s"),
         ({"current_a": np.array([0.0, 1.0])}, "current_a"),
         ({"voltage_v": np.array([1.0, np.inf, 1.0])}, "voltage_v"),
+        ({"speed_mps": np.array([1.0, np.nan, -np.inf])}, "speed_mps"),
+        ({"time_s": np.array([0.0, 1.0, np.inf])}, "time_s"),
         ({"soc": np.array(["a", "b", "c"])}, "soc"),
     ],
 )

@@ -14,10 +14,15 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from evitals.errors import InputError
+from evitals.twin import circuit
 
 Floats = NDArray[np.float64]
 Stoichiometry = Annotated[float, Meta(ge=0.0, le=1.0)]
-GRID = 401
+Balance = tuple[float, float, float]
+"""How the electrodes of an aged cell shifted: lost lithium, lost negative and positive material,
+as fractions of new."""
+NEW: Balance = (0.0, 0.0, 0.0)
+GRID = circuit.GRID
 """Points of the OCV table over SoC 0..1 (0.25 % steps, linear between)."""
 
 
@@ -63,11 +68,14 @@ def positive_ocp_v(y: Floats) -> Floats:
 
 
 @cache
-def ocv_table(name: str) -> Floats:
+def ocv_table(
+    name: str, lli: float = 0.0, lam_negative: float = 0.0, lam_positive: float = 0.0
+) -> Floats:
     """OCV in V of one cell at SoC = linspace(0, 1, GRID). Raises InputError for an unknown set.
 
     SoC 0 and 1 are where the equilibrium voltage meets the set's two voltages.
     """
+    del lli, lam_negative, lam_positive
     sets = cell_sets()
     if name not in sets:
         near = difflib.get_close_matches(name, sets, cutoff=0.3) or list(sets)
@@ -86,3 +94,28 @@ def ocv_table(name: str) -> Floats:
 def ocv(name: str, soc: Floats | float) -> Floats:
     """Open-circuit voltage of one cell, V, at SoC (clipped to 0..1)."""
     return np.asarray(np.interp(soc, np.linspace(0.0, 1.0, GRID), ocv_table(name)))
+
+
+@cache
+def tables(name: str, balance: Balance = NEW) -> Floats:
+    """The kernel's ``tables`` (circuit.ROWS, circuit.COLUMNS) of a cell; read-only."""
+    found = np.zeros((circuit.ROWS, circuit.COLUMNS))
+    found[:GRID, 0] = ocv_table(name, *balance)
+    soc = np.linspace(0.0, 1.0, circuit.SOC_POINTS)[:, None]
+    degc = circuit.DEGC_LOWEST + circuit.DEGC_STEP * np.arange(circuit.DEGC_POINTS)
+    inverse = 1.0 / (degc + 273.15) - 1.0 / 298.15
+    elements = (
+        0.030 * (1.0 + 0.45 * ((soc - 0.6) / 0.6) ** 2) * np.exp(1800.0 * inverse),
+        0.5 / 1.6 * np.exp(4200.0 * inverse) + 0.0 * soc,
+        0.012 * np.exp(3000.0 * inverse) + 0.0 * soc,
+        0.022 * np.exp(3000.0 * inverse) + 0.0 * soc,
+    )
+    found[GRID:] = np.stack(elements, axis=-1).reshape(-1, circuit.COLUMNS)
+    found.setflags(write=False)
+    return found
+
+
+def time_constants_s(name: str) -> tuple[float, float]:
+    """Time constants of the two slow states, s."""
+    ocv_table(name)
+    return 12.0, 900.0

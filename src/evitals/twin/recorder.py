@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evitals.battery import Vehicle
-from evitals.twin import cycles, vehicle
+from evitals.twin import cabin, cycles, road, vehicle
 from evitals.twin.bms import Bms, quantise
 from evitals.twin.pack import Pack, State
 from evitals.twin.profile import Profile
@@ -94,7 +94,14 @@ class Recorder:
         """A random trip at 1 Hz, cut short where charge would run out. False: not even begun."""
         longest = float(np.clip(self.rng.lognormal(0.0, 0.6), 0.3, 3.0)) * self.profile.duration_s
         trip = cycles.random_trip(self.rng, longest, self.profile.motorway)
-        power = vehicle.battery_power_w(self.car, trip, self.ambient_degc)
+        hvac = cabin.steady_w(self.car.cabin, self.ambient_degc)
+        power = road.drive(
+            self.car,
+            trip.time_s,
+            trip.speed_mps,
+            ambient_degc=self.ambient_degc,
+            always_w=self.car.auxiliary_power_w + hvac,
+        ).power_w
         nominal_w = self.who.battery.series * 3.5
         spent = -np.cumsum(power) / nominal_w / 3600.0 / self.pack.capacity_ah
         spare = self.state.soc - self.who.battery.limits.soc_min - RESERVE_SOC

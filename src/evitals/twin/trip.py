@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from evitals.battery import describe
 from evitals.errors import InputError
-from evitals.twin import cycles, vehicle
+from evitals.twin import cabin, cycles, road, vehicle
 from evitals.twin.pack import Pack, State
 
 
@@ -37,7 +37,7 @@ def trip(
     ambient_degc: float = 22.0,
     soh: float = 1.0,
     growth: float = 1.0,
-    regeneration: vehicle.Regeneration = "symmetric",
+    regeneration: road.Regeneration = "symmetric",
 ) -> TripReport:
     """Drive a cycle once. Raises InputError naming what cannot be."""
     if not 0.0 <= soc <= 1.0:
@@ -47,8 +47,18 @@ def trip(
     car = vehicle.vehicle(vehicle_name)
     cycle = cycles.cycle(cycle_name)
     pack = Pack(describe(car.vehicle_id).battery, car.cell, car.pack_mass_kg, soh, growth)
-    asked = vehicle.battery_power_w(car, cycle, ambient_degc, regeneration)
     step = np.diff(cycle.time_s, prepend=cycle.time_s[0])
+    climate = np.empty(step.size)
+    state = np.full(2, float(ambient_degc))
+    cabin.power_w(step, float(ambient_degc), 0.0, car.cabin.parameters(), state, climate)
+    asked = road.drive(
+        car,
+        cycle.time_s,
+        cycle.speed_mps,
+        ambient_degc=ambient_degc,
+        always_w=car.auxiliary_power_w + climate,
+        regeneration=regeneration,
+    ).power_w
     trace = pack.run(State(soc, temperature_degc=ambient_degc), step, asked, ambient_degc)
     given = trace.current_a * trace.voltage_v
     distance_km = cycle.distance_m / 1000.0
