@@ -149,7 +149,8 @@ class Pack:
     """A pack as it is today. ``soh`` and ``growth`` (resistance over new) are its true age.
 
     ``balance`` is (LLI, LAM negative, LAM positive) of its cells; ``weakest`` None means the one
-    to expect; ``cooling`` below 1 is a cooler that fails. Raises InputError by field.
+    to expect; ``cooling`` below 1 is a cooler that fails. Heat capacity and conductance to the air
+    follow from ``mass_kg`` where they are not given. Raises InputError by field.
     """
 
     battery: Battery
@@ -161,10 +162,14 @@ class Pack:
     weakest: Weakest | None = None
     climate: Climate = Climate()
     cooling: float = 1.0
+    heat_j_per_k: float | None = None
+    passive_w_per_k: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("mass_kg", "soh", "growth"):
-            _positive(name, getattr(self, name))
+        for name in ("mass_kg", "soh", "growth", "heat_j_per_k", "passive_w_per_k"):
+            value = getattr(self, name)
+            if value is not None:
+                _positive(name, value)
         if not 0.0 <= self.cooling <= 1.0:
             raise InputError("cooling", self.cooling, "is not a share", "give 0 (failed) to 1")
         cell.tables(self.cell)
@@ -199,8 +204,8 @@ class Pack:
                 CHARGE_NONE_DEGC,
                 CHARGE_FULL_DEGC,
                 *cell.time_constants_s(self.cell),
-                self.mass_kg * HEAT_J_PER_KG_K,
-                self.mass_kg * PASSIVE_W_PER_KG_K,
+                self.heat_j_per_k or self.mass_kg * HEAT_J_PER_KG_K,
+                self.passive_w_per_k or self.mass_kg * PASSIVE_W_PER_KG_K,
                 air.heater_w,
                 air.heat_below_degc,
                 air.cooler_w,

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from evitals.battery import Battery, Identifier, describe
 from evitals.errors import InputError
 from evitals.twin.cabin import Cabin
+from evitals.twin.pack import Climate, Pack
 
 Positive = Annotated[float, Meta(gt=0.0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e6)]
@@ -33,7 +34,9 @@ class TwinVehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ``regeneration_power_w`` bounds what the motor sends back (default: its own power).
     ``motor_steps`` reads the motor map at the next lower point instead of between the points.
     ``cell`` names the cell's tables; ``battery`` is the pack (default: the description of the same
-    id that ships with evitals); ``gaps`` says what is not known or not modelled.
+    id that ships with evitals), ``climate`` its heater and cooler, ``pack_heat_j_per_k`` and
+    ``pack_passive_w_per_k`` its heat capacity and conductance to the air (default: by its mass);
+    ``gaps`` says what is not known or not modelled.
     """
 
     vehicle_id: Identifier
@@ -60,6 +63,9 @@ class TwinVehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     dc_charge_power_w: NotNegative = 0.0
     cabin: Cabin = Cabin()
     battery: Battery | None = None
+    climate: Climate = Climate()
+    pack_heat_j_per_k: Positive | None = None
+    pack_passive_w_per_k: Positive | None = None
     source: str = ""
     gaps: str = ""
 
@@ -121,3 +127,17 @@ def parse_twin_vehicle(text: bytes, name: str = "vehicle") -> TwinVehicle:
 def battery_of(car: TwinVehicle) -> Battery:
     """The pack a vehicle carries. Raises UnknownVehicle where nobody has described it."""
     return describe(car.vehicle_id).battery if car.battery is None else car.battery
+
+
+def pack_of(car: TwinVehicle, soh: float = 1.0, growth: float = 1.0) -> Pack:
+    """The pack of a vehicle at its true age, with its own cells, climate and heat."""
+    return Pack(
+        battery_of(car),
+        car.cell,
+        car.pack_mass_kg,
+        soh,
+        growth,
+        climate=car.climate,
+        heat_j_per_k=car.pack_heat_j_per_k,
+        passive_w_per_k=car.pack_passive_w_per_k,
+    )
