@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -57,7 +57,7 @@ def check() -> None:
 
 def mapped(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, engine: Engine
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result], None, None]:
     """``function`` of every item, with its item, in the order in which they are done.
 
     At most ``AHEAD`` items a worker are under way. ``function``, items and results are pickled by
