@@ -3,8 +3,8 @@
 import dataclasses
 import itertools
 import math
+from importlib import resources
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -162,13 +162,13 @@ def test_bad_models_name_what_is_wrong() -> None:
         Ageing("NMK")
     with pytest.raises(InputError, match="pace"):
         dataclasses.replace(Ageing(), pace=0.0)
-    good = ageing.model("NCA")
-    for field, value, word in (
-        ("law", "guess", "no law"),
-        ("parameters", {"cal_a": 1.0}, "cal_b"),
+    text = (resources.files("evitals.twin") / "data/ageing/nca-panasonic-18650b.toml").read_bytes()
+    assert parse_model(text) == ageing.model("NCA")
+    for old, new, word in (
+        (b'"panasonic"', b'"guess"', "no law"),
+        (b"cal_b =", b"cal_z =", "cal_b"),
     ):
-        text = msgspec.toml.encode({**msgspec.to_builtins(good), field: value, "material": {}})
         with pytest.raises(InputError, match=word):
-            parse_model(text.replace(b"[material]\n", b""))
+            parse_model(text.replace(old, new))
     with pytest.raises(InputError, match=r"docs/twin\.md"):
         parse_model(b"law = 3")
