@@ -22,9 +22,9 @@ import numpy.typing as npt
 import polars as pl
 
 from evitals.battery import Battery
-from evitals.telemetry.chart import chart_of
 from evitals.telemetry.checks import LOCAL, local_findings
 from evitals.telemetry.digest import place_digest
+from evitals.telemetry.examination import Examination
 from evitals.telemetry.gaps import gap_rows
 from evitals.telemetry.recording import Finding, Kind, Recording, Trip
 from evitals.telemetry.stuck import STANDING_MPS
@@ -45,19 +45,21 @@ Piece = tuple[int, int, int, bool]
 """First row, row after the last, state, whether it follows the piece before without a gap."""
 
 
-def cut(recording: Recording, battery: Battery | None = None) -> list[Trip]:
+def cut(
+    recording: Recording, battery: Battery | None = None, examination: Examination | None = None
+) -> list[Trip]:
     """The drives, charges and rests of a recording, in its order.
 
     ``battery`` sets the rest current; without it 1 A (pack) or 0.05 A (cell) is assumed. A trip's
     findings: the recording's own where they concern it (a sign flip or unit slip concerns all), and
-    what `checks.local_findings` sees in this trip alone.
+    what `checks.local_findings` sees in this trip alone. ``examination`` is the recording's, where
+    it was examined already.
     """
-    table = recording.table
-    time = table["time_s"].to_numpy()
-    current, speed = _column(table, "current_a"), _column(table, "speed_mps")
-    limit = rest_current_a(table, battery)
-    pieces = _cut(time, current, speed, limit, 0, False)
-    return [_trip(recording, battery, time, number, piece) for number, piece in enumerate(pieces)]
+    examination = Examination.of(recording, battery) if examination is None else examination
+    chart = examination.chart
+    limit = rest_current_a(recording.table, battery)
+    pieces = _cut(chart.time, chart.current, chart.speed, limit, 0, False)
+    return [_trip(recording, examination, number, piece) for number, piece in enumerate(pieces)]
 
 
 def rest_current_a(table: pl.DataFrame, battery: Battery | None) -> float:
@@ -109,7 +111,7 @@ def _states(time: Floats, current: Floats, speed: Floats, limit: float) -> State
 
 
 def _runs(states: States) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(states)) + 1
+    edges = np.flatnonzero(states[1:] != states[:-1]) + 1
     bounds = [0, *edges.tolist(), len(states)]
     return list(pairwise(bounds)) if len(states) else []
 
@@ -120,16 +122,19 @@ def _replaced(
     """Runs of ``state`` shorter than ``shorter_s`` become ``by``; with ``between`` only where
     ``by`` stands on both sides. A run lasts from its first to its last sample, in either context.
     """
-    runs = _runs(states)
-    if len(runs) == 1 and not between:
+    edges = np.flatnonzero(states[1:] != states[:-1]) + 1
+    if not len(edges):
+        return states
+    starts, stops = np.concatenate([[0], edges]), np.concatenate([edges, [len(states)]])
+    short = (states[starts] == state) & (time[stops - 1] - time[starts] < shorter_s)
+    if between:
+        around = states[starts] == by
+        short[1:-1] &= around[:-2] & around[2:]
+        short[[0, -1]] = False
+    if not short.any():
         return states
     result = states.copy()
-    for a, b in runs:
-        if states[a] != state or time[b - 1] - time[a] >= shorter_s:
-            continue
-        inside = a > 0 and b < len(states) and states[a - 1] == by == states[b]
-        if inside or not between:
-            result[a:b] = by
+    result[np.repeat(short, stops - starts)] = by
     return result
 
 
@@ -145,16 +150,9 @@ def _filled(states: States, default: int) -> States:
     return states[place]
 
 
-def _column(table: pl.DataFrame, name: str) -> Floats:
-    if name in table.columns:
-        return table[name].to_numpy()
-    return np.full(table.height, np.nan)
-
-
-def _trip(
-    recording: Recording, battery: Battery | None, time: Floats, number: int, piece: Piece
-) -> Trip:
+def _trip(recording: Recording, examination: Examination, number: int, piece: Piece) -> Trip:
     first, stop, state, follows = piece
+    time = examination.chart.time
     offset = float(time[first])
     table = recording.table[first:stop]
     if offset:
@@ -174,7 +172,7 @@ def _trip(
         continues=follows,
         findings=(
             *(f for f in recording.findings if f.code not in LOCAL and _concerns(f, first, stop)),
-            *local_findings(chart_of(table), battery),
+            *local_findings(examination.part(first, stop)),
         ),
     )
 
