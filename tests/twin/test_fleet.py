@@ -21,6 +21,8 @@ COLUMNS = {
     "soc",
     "speed_mps",
     "ambient_degc",
+    "cell_voltage_min_v",
+    "cell_voltage_max_v",
 }
 
 
@@ -60,10 +62,13 @@ def test_trips_are_signals_in_order_and_inside_the_dates(fleet: Fleet) -> None:
             end = trip.start_s + trip.duration_s
             time = trip.columns["time_s"]
             assert time[0] == 0.0
-            assert 0.0 < np.diff(time).min() <= np.diff(time).max() <= 60.0
+            assert np.diff(time).min() > 0.0
+            assert np.median(np.diff(time)) <= 60.0
             for name, values in trip.columns.items():
                 assert values.shape == time.shape
-                assert SIGNALS[name].low <= values.min() <= values.max() <= SIGNALS[name].high
+                known = values[np.isfinite(values)]
+                assert known.size > 0.9 * values.size
+                assert SIGNALS[name].low <= known.min() <= known.max() <= SIGNALS[name].high
         assert end <= START_S + 12 * DAY_S
 
 
