@@ -156,7 +156,6 @@ class Fleet:
         description, age = self._vehicle(i, who), who.age
         recorder = Recorder(description, who, self._first_s, rng, self.cell)
         reference_ah = description.battery.reference_capacity_ah
-        recorder.bms.calibrate(reference_ah * who.believed_soh)
         for number in itertools.count():
             midnight = self._first_s + number * DAY_S
             day = midnight // DAY_S
