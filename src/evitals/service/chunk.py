@@ -185,7 +185,7 @@ def truth_table(vehicle_id: str, days: Sequence[Truth]) -> pl.DataFrame:
 
 def fault_table(vehicle_id: str, fleet: Fleet, i: int) -> pl.DataFrame:
     """What breaks in a vehicle: ``kind, day`` (since 1970 UTC), ``size``."""
-    faults = getattr(fleet, "faults", lambda _: ())(i)
+    faults = fleet.faults(i)
     return pl.DataFrame(
         {
             "vehicle_id": [vehicle_id] * len(faults),

@@ -92,17 +92,29 @@ def deliver(
     return sent.recordings - before
 
 
-def destination(to: str) -> Destination:
+def check(to: str) -> None:
     """Raises InputError for an address that cannot be, MissingExtra for MQTT without its extra."""
+    where = urlsplit(to)
+    topic = where.path.strip("/")
+    if where.scheme in ("http", "https"):
+        if not where.hostname:
+            raise InputError("to", to, "names no host", "use http://host:port")
+    elif where.scheme == "mqtt":
+        if not where.hostname or not topic or "+" in topic or "#" in to:
+            raise InputError("to", to, "names no host and topic", "use mqtt://host:port/topic")
+        _paho()
+    elif "://" in to:
+        remedy = "use http://host:port, mqtt://host:port/topic or a folder"
+        raise InputError("to", to, "is no address to send to", remedy)
+
+
+def destination(to: str) -> Destination:
+    """Open what ``to`` names. Raises like ``check``, and Undelivered."""
+    check(to)
     where = urlsplit(to)
     if where.scheme in ("http", "https"):
         return Http(where)
-    if where.scheme == "mqtt":
-        return Mqtt(where)
-    if "://" in to:
-        remedy = "use http://host:port, mqtt://host:port/topic or a folder"
-        raise InputError("to", to, "is no address to send to", remedy)
-    return Folder(Path(to))
+    return Mqtt(where) if where.scheme == "mqtt" else Folder(Path(to))
 
 
 def _sent(out: Path, new: _Sent) -> _Sent:
@@ -171,12 +183,10 @@ class Http:
     """A service's API: ``PUT /v1/vehicles/ID``, ``POST /v1/trips``."""
 
     def __init__(self, where: SplitResult) -> None:
-        if not where.hostname:
-            raise InputError("to", where.geturl(), "names no host", "use http://host:port")
         kind = http.client.HTTPSConnection if where.scheme == "https" else _Plain
         self._where = where.geturl()
         self._path = where.path.rstrip("/")
-        self._link = kind(where.hostname, where.port, timeout=REPLY_S)
+        self._link = kind(where.hostname or "", where.port, timeout=REPLY_S)
 
     def describe(self, vehicle: Vehicle) -> None:
         """Put the description. Raises Undelivered."""
@@ -230,25 +240,26 @@ def parquet(trips: Sequence[TwinTrip]) -> bytes:
     return content.getvalue()
 
 
+def _paho() -> Any:
+    try:
+        from paho.mqtt import client
+    except ImportError as error:
+        raise MissingExtra("mqtt") from error
+    return client
+
+
 class Mqtt:
     """A broker: one message a recording, acknowledged by the broker (QoS 1)."""
 
     def __init__(self, where: SplitResult) -> None:
-        try:
-            from paho.mqtt import client
-        except ImportError as error:
-            raise MissingExtra("mqtt") from error
+        client = _paho()
         self._topic = where.path.strip("/")
-        if not where.hostname or not self._topic or set(self._topic) & set("+#"):
-            raise InputError(
-                "to", where.geturl(), "names no host and topic", "use mqtt://host:port/topic"
-            )
         self._where = where.geturl()
         self._client = client.Client(client.CallbackAPIVersion.VERSION2)
         if where.username:
             self._client.username_pw_set(where.username, where.password)
         try:
-            self._client.connect(where.hostname, where.port or 1883)
+            self._client.connect(where.hostname or "", where.port or 1883)
         except OSError as error:
             raise Undelivered(f"{self._where}: does not answer ({error}); {_AGAIN}") from error
         self._client.loop_start()

@@ -72,11 +72,6 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def fleet(self) -> Fleet:
         """The fleet itself. Raises InputError for what it cannot be."""
-        more: dict[str, Any] = {}
-        if self.places is not None:
-            more["places"] = self.places
-        if self.faults:
-            more["fault_rate"] = self.faults
         return Fleet(
             self.vehicles,
             self.days,
@@ -85,7 +80,8 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             trips_per_day=self.trips_per_day,
             model_mix=self.mix,
             until_s=self.until_s,
-            **more,
+            places=self.places,
+            fault_rate=self.faults,
         )
 
     def chunks(self) -> list[Chunk]:

@@ -103,7 +103,7 @@ def fleet(
     """
     from typing import Any, cast
 
-    from evitals.service.deliver import deliver
+    from evitals.service.deliver import check, deliver
     from evitals.service.simulate import Format, Order, simulate
     from evitals.service.workers import Engine
 
@@ -125,6 +125,8 @@ def fleet(
         format=cast(Format, form),
         sample=0 if to is not None else sampled,
     )
+    if to is not None:
+        check(to)
     report: dict[str, Any]
     try:
         with progress_of(vehicles, "Simulating vehicles") as advance:
