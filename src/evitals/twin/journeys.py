@@ -9,7 +9,7 @@ lie beside the regulatory cycles is tested and shown in docs/twin.md.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar, cast
 
 import numba
@@ -262,6 +262,20 @@ def over(
         float(ambient_degc),
         float(headwind_mps),
         float(payload_kg),
+    )
+
+
+def under(
+    journey: Journey, *, grade: float, ambient_degc: float, headwind_mps: float, payload_kg: float
+) -> Journey:
+    """A journey in other weather, with another load, on a road tilted by ``grade``."""
+    tilted = np.asarray(journey.grade + grade)
+    return replace(
+        journey,
+        grade=tilted,
+        ambient_degc=ambient_degc,
+        headwind_mps=headwind_mps,
+        payload_kg=payload_kg,
     )
 
 
