@@ -1,7 +1,8 @@
 """Draws the plots of docs/twin.md into docs/images/: ``python docs/twin_plots.py [name ...]``.
 
 Needs the [plots] extra. Each plot is a function of its name here that draws stored results, so
-that a plot never says anything else than the numbers in benchmarks/results/.
+that a plot never says anything else than the numbers in benchmarks/results/ and in
+tests/twin/frozen/.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+FROZEN = Path(__file__).parent.parent / "tests" / "twin" / "frozen"
 TWIN, PLAIN, OTHER = "#0b6e99", "#9aa5ad", "#d98324"
 """Colours of the twin, of what it is held against, and of another model."""
 
@@ -67,7 +69,42 @@ def i3() -> Path:
     return save(drawn, "twin-i3")
 
 
-PLOTS: dict[str, Callable[[], Path]] = {"i3": i3}
+def fastsim() -> Path:
+    """FASTSim's electric cars: battery power of the Zoe on UDDS, and energy error by cycle."""
+    import msgspec
+    import numpy as np
+
+    from evitals.twin import cycles, road
+    from evitals.twin.vehicle import TwinVehicle
+
+    drawn, (left, right) = figure(1, 2, 9.0, 3.8)
+    for place, path in enumerate(sorted(FROZEN.glob("fastsim_*.json"))):
+        frozen = json.loads(path.read_text(encoding="utf-8"))
+        car = msgspec.convert(frozen["vehicle"], TwinVehicle)
+        errors = []
+        for name, theirs in frozen["cycles"].items():
+            cycle = cycles.cycle(name)
+            ours = road.drive(car, cycle.time_s, cycle.speed_mps, regeneration="fastsim")
+            errors.append(100 * (-ours.power_w.sum() / 3.6e6 / theirs["energy_kwh"] - 1))
+            if name == "udds" and "zoe" in path.name:
+                kept = np.array(theirs["power_w"])
+                every = cycle.time_s.size // kept.size
+                left.plot(cycle.time_s, -ours.power_w / 1000, color=TWIN, lw=0.8, label="twin")
+                at = cycle.time_s[every::every]
+                left.plot(at, -kept / 1000, "o", ms=3, color=OTHER, label="FASTSim 3.1")
+        label = frozen["vehicle"]["source"].removeprefix("FASTSim: ")
+        where = np.arange(len(errors)) + 0.2 * (place - 1.5)
+        right.bar(where, errors, 0.18, label=label)
+    left.set(xlabel="s", ylabel="battery power, kW", xlim=(0, 700), title="Zoe on UDDS")
+    left.legend(frameon=False)
+    right.set_xticks(range(4), ["UDDS", "HWFET", "US06", "WLTC"])
+    right.set(ylabel="energy error, %", ylim=(-0.3, 0.3), title="FASTSim's electric cars")
+    right.axhline(0, color=PLAIN, lw=1)
+    right.legend(frameon=False, fontsize=7, loc="upper right")
+    return save(drawn, "twin-fastsim")
+
+
+PLOTS: dict[str, Callable[[], Path]] = {"i3": i3, "fastsim": fastsim}
 
 
 def main() -> int:

@@ -151,7 +151,8 @@ def fill(
     It begins and ends at standstill; once ``duration_s`` is over the driver stops.
     """
     eager = 1.0 + 1.8 * style[AGGRESSIVENESS]
-    brake = 1.0 + 1.4 * style[AGGRESSIVENESS]
+    firm = 1.1 + 1.5 * style[AGGRESSIVENESS]
+    brake = firm
     unrest = ROOT3 * (0.02 + 0.05 * style[TRAFFIC]) * math.sqrt(2.0 / WANDER_S)
     restless = unrest * WANDER[0]
     roll = ROOT3 * style[HILLS] * math.sqrt(2.0 / HILL_M)
@@ -205,6 +206,7 @@ def fill(
                 kind, leg_s = _leg(rng, style), _exponential(rng, LEG_S) + 30.0
                 restless = unrest * WANDER[kind]
             wish = _wished(rng, kind, style)
+            brake = firm * (0.5 + 0.5 * rng.random())
             left = 40.0 + _exponential(rng, STRETCH_M[kind] - 40.0)
             after = 0.0 if rng.random() < STOP[kind] * stop_share else wish * 0.7
     speed_mps[k - 1] = 0.0
