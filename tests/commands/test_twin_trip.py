@@ -30,7 +30,7 @@ def test_the_services_door_takes_a_trip_like_a_recorded_one(
     tmp_path: Path, name: str, ending: str
 ) -> None:
     file, home = tmp_path / f"trip.{ending}", tmp_path / "home"
-    report("--vehicle", name, "--cycle", "wltc", "--out", file)
+    report("--vehicle", name, "--cycle", "wltc3b", "--out", file)
     result = run("ingest", file, "--home", home, "--json")
     assert result.exit_code == 0, result.output
     (read,) = json.loads(result.stdout)["files"]

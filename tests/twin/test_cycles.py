@@ -15,7 +15,7 @@ from evitals.twin import cycles
         ("udds", 11.99, 1369, 25.35),
         ("hwfet", 16.51, 765, 26.78),
         ("us06", 12.89, 600, 35.90),
-        ("wltc", 23.266, 1800, 36.47),
+        ("wltc3b", 23.266, 1800, 36.47),
     ],
 )
 def test_regulatory_cycles_have_their_published_length(

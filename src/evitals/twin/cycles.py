@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evitals.errors import InputError
 
 Floats = NDArray[np.float64]
-CYCLES = ("hwfet", "udds", "us06", "wltc")
+CYCLES = ("hwfet", "udds", "us06", "wltc3b")
 LONGEST_STEP_S = 10.0
 
 
@@ -34,7 +34,7 @@ class Cycle:
 
 @cache
 def cycle(name: str) -> Cycle:
-    """A regulatory cycle by name: udds, hwfet, us06, wltc (class 3b).
+    """A regulatory cycle by name: udds, hwfet, us06, wltc3b.
 
     Raises InputError with the nearest names.
     """

@@ -19,7 +19,7 @@ from evitals.commands.common import json_option, print_json, print_table, short
     "--cycle",
     default="udds",
     show_default=True,
-    help="udds, hwfet, us06, wltc, random, or a CSV file with time_s and speed_mps.",
+    help="udds, hwfet, us06, wltc3b, random, or a CSV file with time_s and speed_mps.",
 )
 @click.option("--soc", type=float, default=0.9, show_default=True, help="SoC at the start, 0..1.")
 @click.option("--ambient", type=float, default=22.0, show_default=True, help="Air, degC.")
