@@ -51,6 +51,31 @@ def table(trip: TwinTrip) -> pl.DataFrame:
     )
 
 
+def write_table(frame: pl.DataFrame, path: Path) -> Path:
+    """Write a table as CSV or Parquet, by the file's ending, whole or not at all.
+
+    Raises InputError for another ending and where the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".parquet"):
+        raise InputError("out", path.name, "has no known ending", "use .csv or .parquet")
+    half = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if ending == ".csv":
+            frame.write_csv(half)
+        else:
+            frame.write_parquet(half)
+        half.replace(path)
+    except OSError as error:
+        raise InputError(
+            "out", str(path), f"cannot be written: {error}", "choose another"
+        ) from None
+    finally:
+        half.unlink(missing_ok=True)
+    return path
+
+
 def write_trip(trip: TwinTrip, folder: Path) -> Path:
     """Write a trip as CSV into a folder, whole or not at all (dot-file, then rename).
 
