@@ -1,7 +1,11 @@
 """The fleet: repeatable, in order, inside its dates, and honest about its truth."""
 
 import itertools
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ from evitals.errors import InputError
 from evitals.signals import SIGNALS
 from evitals.twin import bms
 from evitals.twin.fleet import DAY_S, START_S, Fleet
+from evitals.twin.live import write_life
 from evitals.twin.recorder import TwinTrip
 
 COLUMNS = {
@@ -169,6 +174,46 @@ def test_truth_ages_by_the_day(fleet: Fleet) -> None:
     assert all(b.resistance_growth > a.resistance_growth for a, b in itertools.pairwise(truth))
     reference = fleet.vehicle(3).battery.reference_capacity_ah
     assert truth[0].capacity_ah == pytest.approx(truth[0].soh * reference)
+
+
+def test_workers_and_order_change_nothing(tmp_path: Path) -> None:
+    fleet = Fleet(4, 4, 13, trips_per_day=3.0, fault_rate=5.0)
+    alone = {i: list(map(Path.read_bytes, write_life(fleet, tmp_path, i))) for i in (3, 1, 2, 0)}
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        made = list(pool.map(partial(write_life, fleet, tmp_path / "again"), range(4)))
+    for i, paths in enumerate(made):
+        assert [path.read_bytes() for path in paths] == alone[i]
+    with ThreadPoolExecutor(2) as threads:
+        truths = list(threads.map(Fleet(4, 4, 13, True, 3.0, fault_rate=5.0).truth, range(4)))
+    assert truths == [fleet.truth(i) for i in range(4)]
+
+
+def test_a_year_is_like_a_year_of_real_vehicles() -> None:
+    """Passenger cars in Germany drive 12,000 km a year (KBA 2023); company cars and taxis more.
+
+    A compact electric car takes 0.12 to 0.25 kWh/km at the battery over the year."""
+    fleet = Fleet(12, 364, 21, rests=False, trips_per_day=3.0)
+    for i in range(fleet.vehicles):
+        km, kwh, sessions, fast, low, high, degc = 0.0, 0.0, 0, 0, [], [], []
+        for trip in fleet.trips(i):
+            time, speed = trip.columns["time_s"], trip.columns["speed_mps"]
+            watts = trip.columns["current_a"] * trip.columns["voltage_v"]
+            known = np.isfinite(speed) & np.isfinite(watts)
+            low.append(trip.hidden["soc"].min())
+            high.append(trip.hidden["soc"].max())
+            degc += [trip.hidden["temperature_degc"].min(), trip.hidden["temperature_degc"].max()]
+            if np.nanmax(speed) > 0.0:
+                km += float(np.trapezoid(speed[known], time[known])) / 1000.0
+                kwh -= float(np.trapezoid(watts[known], time[known])) / 3.6e6
+            else:
+                sessions, fast = sessions + 1, fast + int(np.nanmax(watts) > 25e3)
+        assert 7_000.0 < km < 50_000.0
+        assert 0.10 < kwh / km < 0.30
+        assert 80 < sessions < 700
+        assert fast / sessions < 0.8
+        assert 0.02 < min(low) < 0.6
+        assert 0.85 < max(high) <= 1.0 + 1e-6
+        assert -30.0 < min(degc) < max(degc) < 55.0
 
 
 def test_until_ends_the_fleet_at_a_stated_moment() -> None:

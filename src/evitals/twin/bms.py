@@ -31,12 +31,12 @@ CURRENT_NOISE_A, VOLTAGE_NOISE_V, TEMPERATURE_NOISE_K = 0.1, 0.1, 0.2
 CELL_NOISE_V = 0.001
 CELL_STEPS, SPEED_STEPS, AMBIENT_STEPS = 1000.0, 100.0, 2.0
 """Steps per V of a cell, per m/s and per K of the air."""
-LOSSES_PER_H, LOSS_S = 0.1, 6.0
-"""Rows lost on the way: bursts an hour of recording, and their mean length."""
-GAPS_PER_H, GAP_S = 0.1, 5.0
-"""One signal missing (NaN) while the others arrive: bursts an hour, and their mean length."""
-FAULTY_LOSS_S = 12.0
-"""Mean length of a burst where a fault loses rows."""
+TO_LOSS, LOSS = 36_000.0, 6.0
+"""Rows lost on the way: mean rows from one burst to the next (ten hours at 1 Hz), and in it."""
+TO_GAP, GAP = 36_000.0, 5.0
+"""The same of one signal that is missing (NaN) while the others arrive."""
+FAULTY_LOSS = 12.0
+"""Mean rows of a burst where a fault loses them."""
 
 COLUMNS = (
     "time_s",
@@ -78,8 +78,8 @@ _GAPPY = 5
     P_DRIFT_PER_H,
     P_STUCK_DEGC,
     P_SWAPPED,
-    P_LOSSES_PER_H,
-    P_LOSS_S,
+    P_TO_LOSS,
+    P_LOSS,
     P_CURRENT_STEPS,
     P_VOLTAGE_STEPS,
     P_WARMTH_STEPS,
@@ -91,10 +91,10 @@ _GAPPY = 5
     S_SOC,
     S_ELAPSED_S,
     S_SEEN_A,
-    S_TO_LOSS_S,
-    S_LOSS_LEFT_S,
-    S_TO_GAP_S,
-    S_GAP_LEFT_S,
+    S_TO_LOSS,
+    S_LOSS_LEFT,
+    S_TO_GAP,
+    S_GAP_LEFT,
     S_GAP_ROW,
     S_JUMP_AT_S,
     S_JUMP_S,
@@ -155,9 +155,9 @@ def _uniform(random: NDArray[np.uint64]) -> float:
 
 
 @_compiled
-def _wait_s(random: NDArray[np.uint64], mean_s: float) -> float:
-    """An exponential time of a mean."""
-    return -math.log(_uniform(random)) * mean_s
+def _wait(random: NDArray[np.uint64], mean: float) -> float:
+    """An exponential wait of a mean."""
+    return -math.log(_uniform(random)) * mean
 
 
 @_compiled
@@ -210,32 +210,32 @@ def _noise(random: NDArray[np.uint64], table: Floats, noise: Floats) -> None:
 
 
 @_compiled
-def _gaps(step_s: Floats, s: Floats, random: NDArray[np.uint64], out: Floats) -> None:
+def _gaps(s: Floats, random: NDArray[np.uint64], out: Floats) -> None:
     """Bursts in which one signal is missing become NaN."""
-    for k in range(step_s.size):
-        if s[S_GAP_LEFT_S] <= 0.0:
-            s[S_TO_GAP_S] -= step_s[k]
-            if s[S_TO_GAP_S] > 0.0:
+    for k in range(out.shape[1]):
+        if s[S_GAP_LEFT] <= 0.0:
+            s[S_TO_GAP] -= 1.0
+            if s[S_TO_GAP] > 0.0:
                 continue
             s[S_GAP_ROW] = _CURRENT + int(_uniform(random) * _GAPPY)
-            s[S_GAP_LEFT_S] = _wait_s(random, GAP_S)
-            s[S_TO_GAP_S] = _wait_s(random, 3600.0 / GAPS_PER_H)
-        s[S_GAP_LEFT_S] -= step_s[k]
+            s[S_GAP_LEFT] = _wait(random, GAP)
+            s[S_TO_GAP] = _wait(random, TO_GAP)
+        s[S_GAP_LEFT] -= 1.0
         out[int(s[S_GAP_ROW]), k] = math.nan
 
 
 @_compiled
-def _losses(step_s: Floats, p: Floats, s: Floats, random: NDArray[np.uint64], out: Floats) -> int:
+def _losses(p: Floats, s: Floats, random: NDArray[np.uint64], out: Floats) -> int:
     """Bursts of rows that never arrive are closed up; returns the rows kept, at least the first."""
     kept = 0
-    for k in range(step_s.size):
-        if s[S_LOSS_LEFT_S] <= 0.0:
-            s[S_TO_LOSS_S] -= step_s[k]
-            if s[S_TO_LOSS_S] <= 0.0:
-                s[S_LOSS_LEFT_S] = _wait_s(random, p[P_LOSS_S])
-                s[S_TO_LOSS_S] = _wait_s(random, 3600.0 / p[P_LOSSES_PER_H])
-        if s[S_LOSS_LEFT_S] > 0.0:
-            s[S_LOSS_LEFT_S] -= step_s[k]
+    for k in range(out.shape[1]):
+        if s[S_LOSS_LEFT] <= 0.0:
+            s[S_TO_LOSS] -= 1.0
+            if s[S_TO_LOSS] <= 0.0:
+                s[S_LOSS_LEFT] = _wait(random, p[P_LOSS])
+                s[S_TO_LOSS] = _wait(random, p[P_TO_LOSS])
+        if s[S_LOSS_LEFT] > 0.0:
+            s[S_LOSS_LEFT] -= 1.0
             if k > 0:
                 continue
         if kept < k:
@@ -289,14 +289,13 @@ def report(
     _place(true[5], CELL_STEPS, CELL_NOISE_V, cells, out[_HIGHEST])
     _place(speed_mps, SPEED_STEPS, 0.0, speed_mps, out[_SPEED])
     out[_AMBIENT] = np.floor(air * AMBIENT_STEPS + 0.5) / AMBIENT_STEPS
-    ahead = s[S_ELAPSED_S] - out[_TIME, 0] + step_s[0]
-    if s[S_GAP_LEFT_S] > 0.0 or s[S_TO_GAP_S] <= ahead:
-        _gaps(step_s, s, random, out)
+    if s[S_GAP_LEFT] > 0.0 or s[S_TO_GAP] <= n:
+        _gaps(s, random, out)
     else:
-        s[S_TO_GAP_S] -= ahead
-    if s[S_LOSS_LEFT_S] > 0.0 or s[S_TO_LOSS_S] <= ahead:
-        return _losses(step_s, p, s, random, out)
-    s[S_TO_LOSS_S] -= ahead
+        s[S_TO_GAP] -= n
+    if s[S_LOSS_LEFT] > 0.0 or s[S_TO_LOSS] <= n:
+        return _losses(p, s, random, out)
+    s[S_TO_LOSS] -= n
     return n
 
 
@@ -311,7 +310,7 @@ class Bms:
     def __init__(
         self, errors: SensorErrors, sensors: Sensors, soc: float, believed_ah: float, seed: int
     ) -> None:
-        self.errors = errors
+        self.errors, self.resets = errors, 0
         self.p = np.zeros(_PARAMETERS)
         self.p[P_VOLTAGE_GAIN] = errors.voltage_gain
         self.p[P_CURRENT_STEPS] = steps(sensors.current_resolution_a)
@@ -323,8 +322,8 @@ class Bms:
         self.s = np.zeros(_STATE)
         self.s[S_SOC], self.s[S_JUMP_AT_S] = soc, math.inf
         self.suffer(NONE)
-        self.s[S_TO_LOSS_S] = _wait_s(self.random, 3600.0 / LOSSES_PER_H)
-        self.s[S_TO_GAP_S] = _wait_s(self.random, 3600.0 / GAPS_PER_H)
+        self.s[S_TO_LOSS] = _wait(self.random, TO_LOSS)
+        self.s[S_TO_GAP] = _wait(self.random, TO_GAP)
 
     @property
     def soc(self) -> float:
@@ -348,22 +347,23 @@ class Bms:
         self.p[P_DRIFT_PER_H] = effect.drift_per_h
         self.p[P_STUCK_DEGC] = effect.stuck_degc
         self.p[P_SWAPPED] = float(effect.swapped)
-        self.p[P_LOSSES_PER_H], self.p[P_LOSS_S] = LOSSES_PER_H, LOSS_S
+        self.p[P_TO_LOSS], self.p[P_LOSS] = TO_LOSS, LOSS
         if effect.lost > 0.0:
-            # A burst of L every W: a share L / (L + W) of the rows is lost.
-            self.p[P_LOSS_S] = FAULTY_LOSS_S
-            self.p[P_LOSSES_PER_H] = 3600.0 * effect.lost / (1.0 - effect.lost) / FAULTY_LOSS_S
-            self.s[S_TO_LOSS_S] = min(self.s[S_TO_LOSS_S], FAULTY_LOSS_S / effect.lost)
+            # A burst of L every W rows: a share L / (L + W) of them is lost.
+            self.p[P_LOSS] = FAULTY_LOSS
+            self.p[P_TO_LOSS] = FAULTY_LOSS * (1.0 - effect.lost) / effect.lost
+            self.s[S_TO_LOSS] = min(self.s[S_TO_LOSS], self.p[P_TO_LOSS])
 
     def key_on(self, parked_s: float, true_soc: float, chance: float) -> None:
         """Wake up after ``parked_s``: correct the count where the rest was long enough.
 
         ``chance`` (0 to 1, uniform) places the rest voltage's error. A drifting count is only put
-        right on the day of its reset.
+        right at its resets.
         """
-        if self.effect.drift_per_h and not self.effect.reset:
+        if self.effect.drift_per_h and self.effect.resets <= self.resets:
             return
         if parked_s >= CORRECTING_REST_S:
+            self.resets = self.effect.resets
             off = (2.0 * chance - 1.0) * REST_SOC_ERROR
             self.s[S_SOC] = min(max(true_soc + off, 0.0), 1.0)
 

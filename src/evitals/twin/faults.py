@@ -92,9 +92,9 @@ class Effect:
 
     Physics: ``weak_loss`` (of the weakest cell's capacity), ``leak_a`` (through one cell),
     ``growth`` (resistance times this), ``cooling`` (share that works), ``fade`` (capacity lost).
-    Reports: ``offset_a``, ``gain``, ``drift_per_h`` (SoC), ``reset`` (of the drifting count, this
-    day), ``stuck_degc`` (NaN: not stuck), ``swapped``, ``lost`` (share of rows), ``clock_s``,
-    ``clock_breaks`` (the clock jumps on this day).
+    Reports: ``offset_a``, ``gain``, ``drift_per_h`` (SoC), ``resets`` (how often the drifting
+    count was put right so far), ``stuck_degc`` (NaN: not stuck), ``swapped``, ``lost`` (share of
+    rows), ``clock_s``, ``clock_breaks`` (the clock jumps on this day).
     """
 
     weak_loss: float = 0.0
@@ -105,7 +105,7 @@ class Effect:
     offset_a: float = 0.0
     gain: float = 0.0
     drift_per_h: float = 0.0
-    reset: bool = False
+    resets: int = 0
     stuck_degc: float = math.nan
     swapped: bool = False
     lost: float = 0.0
@@ -141,8 +141,8 @@ def _with(e: Effect, fault: Fault, day: int) -> Effect:
         case "current_gain":
             return replace(e, gain=e.gain + size)
         case "soc_drift":
-            reset = days > 0 and days % RESET_DAYS == 0
-            return replace(e, drift_per_h=e.drift_per_h + size, reset=e.reset or reset)
+            resets = max(e.resets, days // RESET_DAYS)
+            return replace(e, drift_per_h=e.drift_per_h + size, resets=resets)
         case "stuck_temperature":
             return replace(e, stuck_degc=size)
         case "swapped_temperature":

@@ -15,9 +15,9 @@ from msgspec import structs
 
 from evitals.battery import Sensors, Vehicle, describe
 from evitals.errors import InputError, UnknownVehicle
-from evitals.twin import faults, vehicle
+from evitals.twin import balance, faults, vehicle
 from evitals.twin.ageing import Age
-from evitals.twin.cell import Balance, ocv_table
+from evitals.twin.cell import Balance, electrodes, ocv_table
 from evitals.twin.faults import Fault
 from evitals.twin.places import place, places
 from evitals.twin.profile import DUTIES, Profile, draw
@@ -30,6 +30,7 @@ MODEL_MIX: Mapping[str, float] = {"bmw-i3-60ah": 0.4, "renault-zoe-ze50": 0.6}
 """Shares of the models in a fleet."""
 BALANCE_STEP = 0.02
 """The shape of the OCV follows the age in steps of this loss: tables are made once a step."""
+MOST_MATERIAL = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Fleet:
             effect = faults.effect(broken, day)
             soh = max(who.ageing.soh(age) - effect.fade, 0.05)
             growth = who.ageing.growth(age) * effect.growth
-            recorder.set_age(soh, growth, _balance(who, age), effect)
+            recorder.set_age(soh, growth, _balance(recorder, soh, age), effect)
             if number % who.calibrated_every_days == who.calibrated_every_days - 1:
                 recorder.bms.calibrate(reference_ah * soh)
             trips = self._day(recorder, midnight)
@@ -205,13 +206,17 @@ class Fleet:
         return trips
 
 
-def _balance(who: Profile, age: Age) -> Balance:
-    lli, negative, positive = who.ageing.modes(age)
-    return _stepped(lli), _stepped(negative), _stepped(positive)
+def _balance(recorder: Recorder, soh: float, age: Age) -> Balance:
+    """Lost lithium and material behind a SoH, in steps, so that few OCV tables are made."""
+    ageing = recorder.profile.ageing
+    _, negative, positive = ageing.modes(age)
+    capacity = min(max(_stepped(soh / ageing.new_soh), balance.LEAST_CAPACITY), 1.0)
+    material = [min(_stepped(lost), MOST_MATERIAL) for lost in (negative, positive)]
+    return balance.for_capacity(electrodes(recorder.new.cell), capacity, *material)
 
 
-def _stepped(loss: float) -> float:
-    return round(loss / BALANCE_STEP) * BALANCE_STEP
+def _stepped(value: float) -> float:
+    return round(value / BALANCE_STEP) * BALANCE_STEP
 
 
 def _title(model: str) -> str:

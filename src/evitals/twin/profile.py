@@ -20,7 +20,7 @@ from evitals.twin.places import Climate
 
 Floats = NDArray[np.float64]
 OLDEST_YEARS = 12.0
-BUS_KG, VAN_M2 = 6000.0, 3.2
+BUS_KG, VAN_M2 = 6000.0, 3.0
 """Heavier is a bus; with a larger front than a car it is a van."""
 HOLIDAYS = frozenset({(1, 1), (5, 1), (12, 25), (12, 26)})
 CALIBRATED_EVERY_DAYS = (120.0, 900.0)
@@ -149,7 +149,7 @@ def draw(
         errors=SensorErrors.drawn(rng),
         believed_soh=believed_soh,
         calibrated_every_days=every,
-        routes=_routes(rng, duty),
+        routes=_routes(rng, duty, vehicle.vehicle(model).payload_max_kg),
         habit=_habit(rng, model, duty),
         vacation_from=(int(rng.integers(1, 120)), int(rng.integers(160, 240))),
         soc=float(rng.uniform(0.5, 0.9)) * battery.limits.soc_max,
@@ -171,13 +171,13 @@ def _past(
     return now, ageing.soh(then), int(every)
 
 
-def _routes(rng: np.random.Generator, duty: Duty) -> tuple[Route, ...]:
+def _routes(rng: np.random.Generator, duty: Duty, most_kg: float) -> tuple[Route, ...]:
     """Three ways of one driver: shares of the fast roads and hills are each way's own."""
     temper = float(rng.uniform(0.15, 0.85))
-    return tuple(_route(rng, duty, temper) for _ in range(3))
+    return tuple(_route(rng, duty, temper, most_kg) for _ in range(3))
 
 
-def _route(rng: np.random.Generator, duty: Duty, temper: float) -> Route:
+def _route(rng: np.random.Generator, duty: Duty, temper: float, most_kg: float) -> Route:
     motorway = float(rng.uniform(*duty.motorway))
     style = Style(
         rural=float(rng.uniform(0.1, 0.4)) * (1.0 - motorway),
@@ -189,7 +189,7 @@ def _route(rng: np.random.Generator, duty: Duty, temper: float) -> Route:
     return Route(
         duration_s=60.0 * float(rng.uniform(*duty.minutes)),
         style=style.vector(),
-        payload_kg=float(rng.uniform(*duty.payload_kg)),
+        payload_kg=min(float(rng.uniform(*duty.payload_kg)), most_kg / 1.5),
     )
 
 
