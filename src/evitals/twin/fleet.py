@@ -17,7 +17,8 @@ from evitals.battery import Sensors, Vehicle, describe
 from evitals.errors import InputError, UnknownVehicle
 from evitals.twin import balance, faults, vehicle
 from evitals.twin.ageing import Age
-from evitals.twin.cell import Balance, electrodes, ocv_table
+from evitals.twin.balance import Balance
+from evitals.twin.cell import electrodes, ocv_table
 from evitals.twin.faults import Fault
 from evitals.twin.places import place, places
 from evitals.twin.profile import DUTIES, Profile, draw
