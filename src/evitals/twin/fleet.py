@@ -194,6 +194,7 @@ class Fleet:
             )
 
     def _day(self, recorder: Recorder, midnight: int) -> list[tuple[TwinTrip, float]]:
+        """A day's outings; those for which the day is too short stay at home."""
         who = recorder.profile
         count = self.trips_per_day * who.activity(midnight // DAY_S) + recorder.rng.random()
         first, last = DUTIES[who.duty].hours
@@ -201,6 +202,8 @@ class Fleet:
         trips = []
         for k, hour in enumerate(hours):
             start_s = max(midnight + hour * 3600.0, recorder.now_s + 300.0)
+            if start_s >= midnight + DAY_S:
+                break
             recorder.park_until(float(np.ceil(start_s)))
             found = recorder.outing(rests=self.rests, last=k == len(hours) - 1)
             trips += [(trip, recorder.now_s) for trip in found]
