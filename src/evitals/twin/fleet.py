@@ -27,7 +27,13 @@ from evitals.twin.recorder import Recorder, TwinTrip
 DAY_S = 86_400
 START_S = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 """First day of a fleet without ``until_s``: 2025-01-01 UTC."""
-MODEL_MIX: Mapping[str, float] = {"bmw-i3-60ah": 0.4, "renault-zoe-ze50": 0.6}
+MODEL_MIX: Mapping[str, float] = {
+    "bmw-i3-60ah": 0.2,
+    "chevrolet-bolt-2020": 0.15,
+    "nissan-leaf-30kwh": 0.15,
+    "peugeot-e-expert-75kwh": 0.2,
+    "renault-zoe-ze50": 0.3,
+}
 """Shares of the models in a fleet."""
 BALANCE_STEP = 0.02
 """The shape of the OCV follows the age in steps of this loss: tables are made once a step."""
