@@ -20,14 +20,19 @@ Life = tuple[list[TwinTrip], list[TwinTrip], list[Truth]]
 def life(*some: Fault, place: str = "berlin", until_s: int | None = None) -> Life:
     """Trips before and after the day of the fault, and the truth, of one Zoe."""
     until = START_S + DAYS * DAY_S if until_s is None else until_s
-    fleet = Fleet(
-        1, DAYS, 11, trips_per_day=2.0, model_mix={"renault-zoe-ze50": 1.0}, places=(place,),
-        until_s=until, faults={0: some},
-    )  # fmt: skip
+
+    def fleet(faults: Sequence[Fault]) -> Fleet:
+        zoe = {"renault-zoe-ze50": 1.0}
+        return Fleet(
+            1, DAYS, 11, True, 2.0, zoe, until, places=(place,), faults={0: faults}
+        )  # fmt: skip
+
     day_s = until - (DAYS - BREAKS) * DAY_S
-    trips = list(fleet.trips(0))
-    after = [k for k, trip in enumerate(trips) if trip.start_s >= day_s - 7200]
-    return trips[: after[0]], trips[after[0] :], fleet.truth(0)
+    # A clock that jumps says nothing of when it was: the sound twin does.
+    first = sum(trip.start_s < day_s for trip in fleet(()).trips(0))
+    broken = fleet(some)
+    trips = list(broken.trips(0))
+    return trips[:first], trips[first:], broken.truth(0)
 
 
 def fault(kind: Kind, size: float, until_s: int | None = None) -> Fault:

@@ -17,7 +17,8 @@ from evitals.battery import Sensors, Vehicle, describe
 from evitals.errors import InputError, UnknownVehicle
 from evitals.twin import balance, faults, vehicle
 from evitals.twin.ageing import Age
-from evitals.twin.cell import Balance, electrodes, ocv_table
+from evitals.twin.balance import Balance
+from evitals.twin.cell import electrodes, ocv_table
 from evitals.twin.faults import Fault
 from evitals.twin.places import place, places
 from evitals.twin.profile import DUTIES, Profile, draw
@@ -26,7 +27,13 @@ from evitals.twin.recorder import Recorder, TwinTrip
 DAY_S = 86_400
 START_S = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 """First day of a fleet without ``until_s``: 2025-01-01 UTC."""
-MODEL_MIX: Mapping[str, float] = {"bmw-i3-60ah": 0.4, "renault-zoe-ze50": 0.6}
+MODEL_MIX: Mapping[str, float] = {
+    "bmw-i3-60ah": 0.2,
+    "chevrolet-bolt-2020": 0.15,
+    "nissan-leaf-30kwh": 0.15,
+    "peugeot-e-expert-75kwh": 0.2,
+    "renault-zoe-ze50": 0.3,
+}
 """Shares of the models in a fleet."""
 BALANCE_STEP = 0.02
 """The shape of the OCV follows the age in steps of this loss: tables are made once a step."""
@@ -193,6 +200,7 @@ class Fleet:
             )
 
     def _day(self, recorder: Recorder, midnight: int) -> list[tuple[TwinTrip, float]]:
+        """A day's outings; those for which the day is too short stay at home."""
         who = recorder.profile
         count = self.trips_per_day * who.activity(midnight // DAY_S) + recorder.rng.random()
         first, last = DUTIES[who.duty].hours
@@ -200,6 +208,8 @@ class Fleet:
         trips = []
         for k, hour in enumerate(hours):
             start_s = max(midnight + hour * 3600.0, recorder.now_s + 300.0)
+            if start_s >= midnight + DAY_S:
+                break
             recorder.park_until(float(np.ceil(start_s)))
             found = recorder.outing(rests=self.rests, last=k == len(hours) - 1)
             trips += [(trip, recorder.now_s) for trip in found]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from evitals.battery import Vehicle
 from evitals.twin import bms, cabin, circuit, journeys, road, vehicle
+from evitals.twin.balance import NEW, Balance
 from evitals.twin.bms import Bms
-from evitals.twin.cell import NEW, Balance
 from evitals.twin.charging import CHOICES, Session
 from evitals.twin.faults import NONE, Effect
 from evitals.twin.pack import Weakest
