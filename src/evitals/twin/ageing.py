@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 YEAR_S = 365.25 * 86_400.0
 LEAST_SOH = 0.05
 MODES_STEP = 0.002
-USUAL_CELL = {"NMC": "nmc811-lgm50", "NCA": "nmc811-lgm50", "LFP": "nmc811-lgm50"}
+USUAL_CELL = {"NMC": "nmc811-lgm50", "NCA": "nca-kim2011", "LFP": "lfp-prada2013"}
 """The OCV set that stands for a chemistry where no cell is named."""
 
 
