@@ -257,6 +257,35 @@ class Ageing:
         )
         return Age._make(moved)
 
+    def through_days(
+        self,
+        age: Age,
+        seconds: Floats,
+        temperature_degc: Floats,
+        soc: Floats,
+        efc: Floats,
+        dod: Floats,
+        c_rate: Floats,
+    ) -> Age:
+        """``through`` for n days one after the other: conditions (n, m), each day's use (n,)."""
+        if not (seconds.size and np.all(seconds >= 0.0) and np.all(efc >= 0.0)):
+            raise _backward(seconds.sum(), float(efc.sum()))
+        law, p = kernel_parameters(self.model)
+        moved = fade.through_days(
+            age[:],
+            law,
+            p,
+            self.pace,
+            self.growth_pace,
+            seconds,
+            temperature_degc,
+            soc,
+            efc,
+            dod,
+            c_rate,
+        )
+        return Age._make(moved)
+
     def loss(self, age: Age) -> float:
         """Capacity lost, as a fraction of the new one: of lithium or, where worse, of material."""
         lost = age.calendar + age.cycle
