@@ -79,7 +79,7 @@ def test_a_cycle_of_ones_own_is_read(
         ("time_s,speed_mps\n0,0\n1\n", "row 2"),
         ("time_s,speed_mps\n0,0\n1,1\n1,2\n", "row 3 repeats"),
         ("time_s,speed_mps\n0,0\n1,1\n90,2\n", "row 3 comes 89 s"),
-        ("speed_mps\n1\n", "does not match"),
+        ("speed_mps\n1\n", "time_s: 1 rows are no cycle"),
     ],
 )
 def test_a_bad_cycle_file_names_the_row(tmp_path: Path, text: str, word: str) -> None:

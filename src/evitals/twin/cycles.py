@@ -89,8 +89,10 @@ def custom_cycle(name: str, time_s: Floats, speed_mps: Floats) -> Cycle:
     """A cycle from arrays (n,). Raises InputError for gaps (> 10 s), repeated or backward time,
     negative or impossible speeds, naming the row (from 1)."""
     time, speed = np.asarray(time_s, float), np.asarray(speed_mps, float)
-    if time.shape != speed.shape or time.ndim != 1 or time.size < 2:
+    if time.shape != speed.shape or time.ndim != 1:
         raise InputError("time_s", time.shape, "does not match speed_mps", "give two equal columns")
+    if time.size < 2:
+        raise InputError("time_s", time.size, "rows are no cycle", "give two or more")
     for name_, values in (("time_s", time), ("speed_mps", speed)):
         if not np.isfinite(values).all():
             at = _row(~np.isfinite(values))
