@@ -180,6 +180,7 @@ def power_within(
     air = 0.5 * v[DRAG_M2] * v[PRESSURE_KGK_M3] / (ambient_degc + 273.15)
     rolling = v[ROLLING] * (1.0 + v[ROLLING_PER_K] * (ROLLING_DEGC - ambient_degc))
     motor_w, gear = v[MOTOR_W], v[TRANSMISSION]
+    limited, wheel_w = most_w.size > 0, motor_w * gear
     before, dt, miss = speed_mps[0], 1.0, 0.0
     for k in range(time_s.size):
         if k > 0:
@@ -187,9 +188,10 @@ def power_within(
         level = 1.0 / math.sqrt(1.0 + grade[k] * grade[k])
         still_n = mass * GRAVITY_MPS2 * level * (rolling + grade[k])
         most_n = min(v[FORCE_N], mass * v[GRIP] * level)
-        wheel_w = motor_w * gear
-        if most_w.size > 0 and most_w[k] < LIMITLESS_W:
-            wheel_w = min(_shaft(v, most_w[k] - always_w[k]), motor_w) * gear
+        if limited:
+            wheel_w = motor_w * gear
+            if most_w[k] < LIMITLESS_W:
+                wheel_w = min(_shaft(v, most_w[k] - always_w[k]), motor_w) * gear
         speed = speed_mps[k]
         force = _force(speed, before, dt, air, headwind_mps, still_n, inertia)
         mean = 0.5 * (speed + before)
