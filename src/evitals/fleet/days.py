@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 
 from evitals.fleet.codec import pack_members, scale, unpack_answer, unpack_members
-from evitals.fleet.records import PredictionRecord
 from evitals.fleet.statement import Sized, Statement
 from evitals.fleet.tables import UNDATED, daily, horizon, predictions, trips
 
@@ -28,16 +27,6 @@ Summed = tuple[int, bytes, int | None, int | None]
 def day_of(battery: int, event_s: int | None) -> Day:
     """The day of a battery's trip."""
     return battery, UNDATED if event_s is None else event_s // DAY_S
-
-
-def summed(record: PredictionRecord, digest: bytes) -> Summed:
-    """What a day's sums need of an answer."""
-    return (
-        record.event_s or 0,
-        digest,
-        scale("soh", record.soh),
-        scale("risk_score", record.risk_score),
-    )
 
 
 def _answers(size: int) -> Any:
