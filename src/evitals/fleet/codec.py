@@ -202,7 +202,7 @@ def _check(record: PredictionRecord) -> None:
 
 def steps_of(values: Floats) -> Integers:
     """Fractions in steps of 1e-4, 0 for NaN."""
-    return np.nan_to_num(np.rint(values / STEP)).astype(np.int64)
+    return np.rint(np.where(np.isnan(values), 0.0, values) / STEP).astype(np.int64)
 
 
 def scales(values: Floats) -> list[int | None]:
@@ -244,7 +244,7 @@ def pack_answers(
         parts += [_capacity_cells(values[:, k], has[:, k]) for k in (3, 4)]
     parts.append((cells[:, 7:8], used[:, 7:8]))
     if has[:, 6].any():
-        power = _raw(_float24(np.nan_to_num(values[:, 6])), ">u4")[:, :3]
+        power = _raw(_float24(np.where(np.isnan(values[:, 6]), 0.0, values[:, 6])), ">u4")[:, :3]
         parts.append((power, np.repeat(has[:, 6:7], 3, axis=1)))
     parts.append((cells[:, 8:], used[:, 8:]))
     return _blobs(parts)
@@ -265,7 +265,7 @@ def rounded_values(values: Floats) -> Floats:
         for row, code in zip(at, codes, strict=True):
             if code != _ESCAPE:
                 found[row, k] = _capacity_of(code)
-    power = _float24(np.nan_to_num(values[:, 6])).view(np.float32)
+    power = _float24(np.where(np.isnan(values[:, 6]), 0.0, values[:, 6])).view(np.float32)
     found[:, 6] = np.where(np.isnan(values[:, 6]), np.nan, power)
     return found
 

@@ -17,7 +17,7 @@ from evitals.errors import InputError
 from evitals.fleet.records import Batch, VehicleRecord
 from evitals.fleet.store import Store
 from evitals.service.followed import Followed
-from evitals.service.gathering import Gathering, Parts
+from evitals.service.gathering import Gathering
 from evitals.service.metrics import Metrics
 from evitals.service.predict import Known, Predictor
 from evitals.service.waiting import Waiting
@@ -103,7 +103,10 @@ class Service:
 
     def __post_init__(self) -> None:
         self.gathering = Gathering(
-            lambda: Parts(self.predictor, self.known.get, self.store.submit, self._added)
+            known=lambda vehicle_id: self.known.get(vehicle_id),
+            answer=lambda rows, known: self.predictor.answer(rows, known),
+            submit=lambda batch: self.store.submit(batch),
+            committed=lambda batch: self.known.added(batch.vehicles),
         )
 
     async def commit(self, batch: Batch) -> None:
@@ -115,9 +118,6 @@ class Service:
     async def committed(self, batch: Batch, done: "Future[None]") -> None:
         """As ``commit`` of a batch of answers that was submitted already."""
         await self.waiting.until_done(done)
-        self._added(batch)
-
-    def _added(self, batch: Batch) -> None:
         self.known.added(batch.vehicles)
 
 
