@@ -28,7 +28,7 @@ from evitals.fleet.codec import (
     scale,
     scales,
 )
-from evitals.fleet.days import Change, Day, Days, day_of
+from evitals.fleet.days import Change, Day, Days, days_of
 from evitals.fleet.names import Names
 from evitals.fleet.records import (
     Answered,
@@ -97,14 +97,18 @@ class _Work:
         details: Sequence[bytes],
     ) -> None:
         """Take in the trips that are not there yet."""
-        found, number = self.found, self.last + len(self.trips)
-        for row in zip(batteries, events, digests, details, strict=True):
-            if row[2] not in found:
+        found, days, number = self.found, self.days, self.last + len(self.trips)
+        for day, battery, event_s, digest, detail in zip(
+            days_of(batteries, events), batteries, events, digests, details, strict=True
+        ):
+            if digest not in found:
                 # Numbered here, not by the database: this is the only writer.
                 number += 1
-                self.trips.append((number, *row))
-                found[row[2]] = (number, row[0], row[1])
-                self.day(row[0], row[1]).members.append(number)
+                self.trips.append((number, battery, event_s, digest, detail))
+                found[digest] = (number, battery, event_s)
+                if day not in days:
+                    days[day] = Change()
+                days[day].members.append(number)
 
     def answer(
         self,
@@ -117,8 +121,15 @@ class _Work:
     ) -> None:
         """Take in answers to trips. Raises StoreError for one whose trip is not there."""
         sums = zip(*(scales(values[:, place]) for place in _SUMMED), strict=True)
-        for owner, battery, event_s, digest, answer, (soh, risk) in zip(
-            owners, batteries, events, digests, answers, sums, strict=True
+        for owner, day, battery, event_s, digest, answer, (soh, risk) in zip(
+            owners,
+            days_of(batteries, events),
+            batteries,
+            events,
+            digests,
+            answers,
+            sums,
+            strict=True,
         ):
             found = self.found.get(digest)
             if found is None or found[1] != battery or found[2] != event_s:
@@ -128,16 +139,12 @@ class _Work:
                 )
             number = found[0]
             self.answers[number] = answer
-            day = self.day(battery, event_s)
-            day.answers[number] = (event_s or 0, digest, soh, risk)
-            day.again |= number <= self.last
-
-    def day(self, battery: int, event_s: int | None) -> Change:
-        """The change of the day of a battery's trip."""
-        key = day_of(battery, event_s)
-        if (change := self.days.get(key)) is None:
-            change = self.days[key] = Change()
-        return change
+            change = self.days.get(day)
+            if change is None:
+                change = self.days[day] = Change()
+            change.answers[number] = (event_s or 0, digest, soh, risk)
+            if number <= self.last:
+                change.again = True
 
 
 class Applier:
@@ -212,13 +219,12 @@ class Applier:
         }
         for batch in batches:
             if batch.answered is not None:
-                digests.update(batch.answered.digests)
-        if not digests:
-            return {}, 0
+                digests.update(batch.answered.repeatable())
         prefixes = [(prefix,) for prefix in {digest[:DIGEST_PREFIX] for digest in digests}]
         rows = self._find_trips.run(connection, prefixes)
         found = {digest: (n, battery, at) for digest, n, battery, at in rows if digest in digests}
-        return found, self._last_trip.one(connection, {})[0] or 0
+        (last,) = self._last_trip.one(connection, {})
+        return found, last or 0
 
     def _write(self, connection: Connection, work: _Work) -> list[LatestRecord]:
         """Write what was gathered: trips before what refers to them."""

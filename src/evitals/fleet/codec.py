@@ -43,19 +43,15 @@ _RISK_CENTRE = 4_000
 _PER_S = (1, 10)
 
 
-def put(out: bytearray, value: int) -> None:
-    """Append a non-negative integer, seven bits a byte."""
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-
-
 def varint(value: int) -> bytes:
     """A non-negative integer, seven bits a byte."""
-    out = bytearray()
-    put(out, value)
-    return bytes(out)
+    if value < 1 << 7:
+        return bytes((value,))
+    if value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 1 << 21:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
+    return bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
 class Cursor:

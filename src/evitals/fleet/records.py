@@ -131,6 +131,7 @@ class Answered(Struct, frozen=True, kw_only=True, eq=False):
     digests: list[bytes]
     event_s: list[int]
     event_assumed: npt.NDArray[np.bool_]
+    """Of such a row the digest is that of its arrival: it is new, and never looked up."""
     features: npt.NDArray[np.float32]
     """(n, features)."""
     duration_s: npt.NDArray[np.float64]
@@ -146,6 +147,11 @@ class Answered(Struct, frozen=True, kw_only=True, eq=False):
 
     def __len__(self) -> int:
         return len(self.digests)
+
+    def repeatable(self) -> list[bytes]:
+        """Digests of rows that may be stored already."""
+        assumed = self.event_assumed.tolist()
+        return [d for d, new in zip(self.digests, assumed, strict=True) if not new]
 
 
 class Batch(Struct, frozen=True, kw_only=True):
