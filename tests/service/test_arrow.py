@@ -99,6 +99,16 @@ def test_event_times_of_any_unit_and_zone(unit: Any) -> None:
     assert arrow.parse(table).rows.event_us == [int(stamp.timestamp() * 1e6)]
 
 
+@pytest.mark.parametrize("stamp_ms", [2**62, 10**15])
+def test_a_time_that_nobody_can_hold_is_malformed(stamp_ms: int) -> None:
+    table = pl.DataFrame(
+        {"vehicle_id": ["A"], "discharge_time_s": [3600.0], "avg_current": [-1.8]}
+    ).with_columns(pl.Series("event_time", [stamp_ms]).cast(pl.Datetime("ms", "UTC")))
+    with pytest.raises(InputError) as caught:
+        arrow.parse(table)
+    assert caught.value.reason == "malformed_body"
+
+
 def test_a_reply_in_arrow_says_what_the_json_says() -> None:
     rows = [
         {"vehicle_id": "A", "discharge_time_s": 3600.0, "avg_current": -1.8, "rated_power_w": 20.0},

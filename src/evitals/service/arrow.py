@@ -6,7 +6,8 @@ that a refusal is the same in every format.
 
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -45,18 +46,31 @@ def _bounds(name: str) -> tuple[float, float, bool]:
 BOUNDS = {name: _bounds(name) for name in FEATURES}
 
 
-def read(body: bytes, most: int) -> pl.DataFrame:
-    """An IPC stream as a table of at most ``most`` rows. Raises InputError where it is none."""
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Turns what polars cannot decode into InputError; in damaged columns it may even panic."""
     try:
-        return pl.read_ipc_stream(io.BytesIO(body), n_rows=most)
-    except (pl.exceptions.PolarsError, OSError, BaseException) as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise malformed(error if isinstance(error, Exception) else ValueError()) from error
 
 
+def read(body: bytes, most: int) -> pl.DataFrame:
+    """An IPC stream as a table of at most ``most`` rows. Raises InputError where it is none."""
+    with _decoding():
+        return pl.read_ipc_stream(io.BytesIO(body), n_rows=most)
+
+
 def parse(table: pl.DataFrame) -> Parsed:
-    """The rows of a table, and the errors of those that are refused."""
+    """The rows of a table, and the errors of those that are refused.
+
+    Raises InputError where its columns cannot be decoded.
+    """
+    with _decoding():
+        return _parse(table)
+
+
+def _parse(table: pl.DataFrame) -> Parsed:
     features = np.full((len(table), len(FEATURES)), np.nan, dtype=np.float32)
     good = np.ones(len(table), dtype=bool)
     for place, name in enumerate(FEATURES):
@@ -127,7 +141,11 @@ def _alone(
     refused: dict[int, EvitalsError],
 ) -> None:
     """Look at these rows one by one: into ``rows`` where they are in order after all."""
-    for place, row in zip(places.tolist(), table[places].to_dicts(), strict=True):
+    try:
+        given_rows = table[places].to_dicts()
+    except (ValueError, OverflowError) as error:  # a year that Python does not have
+        raise malformed(error) from error
+    for place, row in zip(places.tolist(), given_rows, strict=True):
         try:
             given = convert_predict({k: v for k, v in row.items() if v is not None})
         except InputError as error:
