@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := .venv-bench
+ORACLE := .venv-oracles
+ORACLES := fastsim,blast,physics
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_NUM_THREADS := 1
 export PYTHONWARNINGS :=
@@ -10,7 +12,7 @@ export PYTHONWARNINGS :=
 SOURCES := pyproject.toml hatch_build.py constraints.txt $(shell find src web -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path 'src/evitals/dashboard/static/*')
 
-.PHONY: demo test lint bench soak clean
+.PHONY: demo test lint oracles bench soak clean
 
 ## demo: install, simulate a small fleet, start the service, print its address
 demo: $(VENV)/installed
@@ -29,6 +31,10 @@ lint: $(VENV)/tested
 	$(BIN)/python web/npm.py run check
 	$(BIN)/python web/npm.py run lint
 
+## oracles: recompute the twin's frozen values with FASTSim and its kind
+oracles: $(ORACLE)/installed
+	$(ORACLE)/bin/python -m pytest -m oracle tests/twin $(PYTEST_ARGS)
+
 ## bench: measure the pace beside the reference's way (minutes; BENCH_ARGS="--quick --only predict")
 bench: $(BENCH)/installed
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
@@ -38,7 +44,7 @@ soak: $(BENCH)/installed
 	$(BENCH)/bin/python -m benchmarks.soak $(SOAK_ARGS)
 
 clean:
-	rm -rf $(VENV) $(BENCH) dist build artifacts demo
+	rm -rf $(VENV) $(BENCH) $(ORACLE) dist build artifacts demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -61,4 +67,9 @@ $(BENCH)/installed: dist/wheel
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[bench]"
 	$(BENCH)/bin/python -m pip install --quiet --no-deps --force-reinstall dist/*.whl
+	touch $@
+
+$(ORACLE)/installed: dist/wheel
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet "$$(echo dist/*.whl)[test,$(ORACLES)]"
 	touch $@

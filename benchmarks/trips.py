@@ -10,7 +10,7 @@ import polars as pl
 from msgspec import structs
 
 from evitals.battery import Vehicle, describe
-from evitals.twin import cycles, vehicle
+from evitals.twin import cycles, road, vehicle
 from evitals.twin.pack import Pack, State
 
 MODEL = "renault-zoe-ze50"
@@ -31,7 +31,7 @@ def _udds() -> tuple[Pack, np.ndarray, np.ndarray, np.ndarray]:
     car, udds = vehicle.vehicle(MODEL), cycles.cycle("udds")
     pack = Pack(describe(MODEL).battery, car.cell, car.pack_mass_kg)
     step = np.diff(udds.time_s, prepend=udds.time_s[0])
-    return pack, step, vehicle.battery_power_w(car, udds), udds.speed_mps
+    return pack, step, road.drive(car, udds.time_s, udds.speed_mps).power_w, udds.speed_mps
 
 
 def trip_csv(number: int) -> bytes:

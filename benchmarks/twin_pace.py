@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evitals.battery import describe
-from evitals.twin import cycles, vehicle
+from evitals.twin import cycles, road, vehicle
 from evitals.twin.fleet import Fleet
 from evitals.twin.pack import Pack, State
 
@@ -30,11 +30,14 @@ def main() -> None:
     udds = cycles.cycle("udds")
     pack = Pack(describe(car.vehicle_id).battery, car.cell, car.pack_mass_kg)
     step = np.diff(udds.time_s, prepend=0.0)
-    power = vehicle.battery_power_w(car, udds)
+
+    def asked() -> np.ndarray:
+        return road.drive(car, udds.time_s, udds.speed_mps).power_w
+
+    power = asked()
     figures = {
         "udds_pack_ms": 1e3 * best_s(lambda: pack.run(State(0.9), step, power)),
-        "udds_whole_ms": 1e3
-        * best_s(lambda: pack.run(State(0.9), step, vehicle.battery_power_w(car, udds))),
+        "udds_whole_ms": 1e3 * best_s(lambda: pack.run(State(0.9), step, asked())),
     }
     for rests in (True, False):
         fleet = Fleet(vehicles=10, days=60, seed=3, rests=rests)

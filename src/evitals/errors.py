@@ -72,10 +72,11 @@ class UnsupportedChemistry(EvitalsError):
 
 
 class MissingExtra(EvitalsError):
-    """An optional part of evitals is not installed."""
+    """An optional part of evitals is not installed: the message is the line that installs it."""
 
-    def __init__(self, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs an optional part: pip install 'evitals[{extra}]'")
+    def __init__(self, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{extra} is not installed; pip install 'evitals[{extra}]'")
 
 
 class StoreError(EvitalsError):

@@ -13,6 +13,7 @@ from evitals.estimators.answer import Segment, Status
 from evitals.estimators.assessor import Assessor
 from evitals.estimators.capacity import bms_soc
 from evitals.estimators.estimate import Estimate
+from evitals.estimators.evidence import Measurements
 from evitals.estimators.health import HealthFilter
 from evitals.estimators.resistance import ResistanceFilter
 from evitals.estimators.rests import RestChain
@@ -98,6 +99,7 @@ Kind = tuple[Callable[[], Stepped], Callable[[Any, Segment], object]]
 ESTIMATORS: dict[str, Kind] = {
     "assessor": (lambda: Assessor(PACK), lambda e, s: e.step(s)),
     "health": (lambda: HealthFilter(PACK, Settings()), step_health),
+    "measurements": (lambda: Measurements(PACK), lambda e, s: e.step(s)),
     "rest_chain": (lambda: RestChain(PACK), lambda e, s: e.step(s)),
     "resistance": (lambda: ResistanceFilter(PACK), step_resistance),
     "risk": (lambda: RiskRule(Settings()), step_risk),

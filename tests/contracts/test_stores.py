@@ -146,6 +146,17 @@ def test_what_was_committed_is_read_back(reopen: Callable[[], Store]) -> None:
     assert store.known_trips([*known, digest("none")]) == known
 
 
+def test_of_many_vehicles_those_stored_are_found(store: Store) -> None:
+    rows = [
+        VehicleRecord(vehicle_id=f"v{k}", battery_id="1", description={"k": k}, described_s=k)
+        for k in range(3)
+    ]
+    store.submit(Batch(vehicles=tuple(rows))).result()
+    asked = ["v2", "nobody", "v0", "v2", *(f"x{k}" for k in range(1200))]
+    assert store.described(asked) == {"v0": rows[0], "v2": rows[2]}
+    assert store.described([]) == {}
+
+
 def test_trips_of_many_files_cost_few_statements(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,15 @@ def test_missing_stays_missing() -> None:
     assert known(f["charge_out_ah"]) > 0.0
 
 
+def test_columns_may_be_read_only_each_for_itself() -> None:
+    columns = drive()
+    frozen = {name: values.copy() for name, values in columns.items()}
+    for name in ("time_s", "voltage_v"):
+        frozen[name].setflags(write=False)
+    np.testing.assert_array_equal(extract(frozen, PACK), extract(columns, PACK))
+    assert columns["current_a"].flags.writeable
+
+
 def test_missing_samples_are_bridged_not_zero_filled() -> None:
     columns = drive()
     whole = as_dict(extract(columns, PACK))
@@ -169,6 +178,8 @@ def test_sampling_error_grows_with_the_step() -> None:
         ({"time_s": np.array([0.0, np.nan, 1.0])}, "time_s"),
         ({"current_a": np.array([0.0, 1.0])}, "current_a"),
         ({"voltage_v": np.array([1.0, np.inf, 1.0])}, "voltage_v"),
+        ({"speed_mps": np.array([1.0, np.nan, -np.inf])}, "speed_mps"),
+        ({"time_s": np.array([0.0, 1.0, np.inf])}, "time_s"),
         ({"soc": np.array(["a", "b", "c"])}, "soc"),
     ],
 )

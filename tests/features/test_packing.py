@@ -26,6 +26,34 @@ def test_rounded_values_survive_packing_bit_for_bit(values: NDArray[np.float64])
     assert np.array_equal(rounded(vector.astype(np.float64)), vector, equal_nan=True)
 
 
+def with_numpy(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The same rounding by NumPy's own float32 and float16."""
+    out = np.clip(values, -1e38, 1e38).astype(np.float32)
+    cut = ((out.view(np.uint32) + np.uint32(0x80)) & np.uint32(0xFFFFFF00)).view(np.float32)
+    half = np.clip(out, -65504.0, 65504.0).astype(np.float16).astype(np.float32)
+    for k, feature in enumerate(FEATURES):
+        if feature.form in ("u2", "u1"):
+            step, top = (2e-5, 65534) if feature.form == "u2" else (1 / 254, 254)
+            out[k] = np.clip(np.rint(np.float64(out[k]) / step), 0, top) * step
+        else:
+            out[k] = half[k] if feature.form == "f2" else cut[k]
+    out[np.isnan(values)] = np.nan
+    out[INDEX["net_charge_ah"]] = out[INDEX["charge_in_ah"]] - out[INDEX["charge_out_ah"]]
+    out[INDEX["soc_span"]] = out[INDEX["soc_max"]] - out[INDEX["soc_min"]]
+    return out
+
+
+HALVES = st.integers(0, 0x7BFE).map(lambda bits: float(np.uint16(bits).view(np.float16)))
+NEAR_A_TIE = st.tuples(HALVES, st.sampled_from([-1.0, 1.0]), st.integers(-3, 3)).map(
+    lambda x: x[1] * (x[0] + 0.5 * float(np.spacing(np.float16(x[0])))) * (1.0 + x[2] * 1e-7)
+)
+
+
+@given(arrays(np.float64, SIZE, elements=ANY | NEAR_A_TIE | st.floats(-1e-3, 1e-3)))
+def test_rounding_is_that_of_numpy(values: NDArray[np.float64]) -> None:
+    assert np.array_equal(rounded(values), with_numpy(values), equal_nan=True)
+
+
 @given(arrays(np.float64, SIZE, elements=st.floats(0.0, 1.0)))
 def test_rounding_stays_within_the_stated_step(values: NDArray[np.float64]) -> None:
     vector = rounded(values)

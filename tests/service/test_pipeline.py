@@ -1,6 +1,6 @@
 """The pipeline: what is known once is known once, in whatever order and however often it came."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -16,7 +16,7 @@ from evitals.errors import InputError, UnknownVehicle
 from evitals.estimators.assessor import Assessor, model_digest
 from evitals.fleet.codec import rounded
 from evitals.fleet.open import open_store
-from evitals.fleet.records import PredictionRecord
+from evitals.fleet.records import PredictionRecord, VehicleRecord
 from evitals.service.fold import predict, segment
 from evitals.service.pipeline import Pipeline
 from evitals.service.received import FileInfo
@@ -265,6 +265,27 @@ def test_a_file_name_names_its_vehicle(pipeline: Pipeline, name: str, expected: 
     recording = pipeline.ingest_bytes(csv(drive()), name).files[0].recordings[0]
     assert recording.vehicle_id == expected
     assert recording.reason == ("" if expected else "no_vehicle")
+
+
+def test_a_file_reads_its_vehicle_when_it_comes_and_under_the_lock(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_vehicle(pipeline.store, van(), pipeline)
+    asked: list[list[str]] = []
+    read_rows = pipeline.store.described
+
+    def counted(vehicle_ids: Iterable[str]) -> dict[str, VehicleRecord]:
+        asked.append(list(vehicle_ids))
+        return read_rows(asked[-1])
+
+    def none(vehicle_id: str) -> None:
+        raise AssertionError(f"{vehicle_id} is read once more")
+
+    monkeypatch.setattr(pipeline.store, "described", counted)
+    monkeypatch.setattr(pipeline.store, "vehicle", none)
+    report = pipeline.ingest_bytes(csv(drive(vehicle_id="van-7")), "van-7_monday.csv")
+    assert report.files[0].state == "stored"
+    assert asked == [["van-7_monday.csv", "van-7_monday", "van-7", "van"], ["van-7"]]
 
 
 def test_a_changed_description_rebuilds_the_estimate(pipeline: Pipeline) -> None:

@@ -142,6 +142,14 @@ def test_nan_is_missing_and_infinity_is_told() -> None:
     ]
 
 
+def test_words_for_a_missing_value_are_no_fault() -> None:
+    recording = only(HEADER + "0,NA,350,0.5\n1,1,null,N/A\n2,2,,None\n3,2,350,NULL\n")
+    assert recording.table["current_a"].to_list() == [None, 1.0, 2.0, 2.0]
+    assert recording.table["voltage_v"].to_list() == [350.0, None, None, 350.0]
+    assert recording.table["soc"].to_list() == [0.5, None, None, None]
+    assert recording.findings == ()
+
+
 def test_huge_numbers_are_impossible_values() -> None:
     recording = only(HEADER + "0,1,1e300,0.5\n1,1,350,0.5\n1e300,1,350,0.5\n")
     assert recording.table["voltage_v"].to_list() == [None, 350.0]

@@ -1,6 +1,7 @@
 """The doctor finds what was done to a healthy drive, and nothing in a healthy one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evitals.battery import Battery
-from evitals.telemetry import doctor
-from evitals.telemetry.recording import Recording, Trip
+from evitals.telemetry import checks, doctor
+from evitals.telemetry.chart import Chart, median
+from evitals.telemetry.checks import LOCAL, local_findings
+from evitals.telemetry.examination import Examination
+from evitals.telemetry.recording import Finding, Recording, Trip
 from evitals.telemetry.trips import cut
 
 Make = Callable[..., Recording]
@@ -184,12 +188,76 @@ def test_repair_drops_only_what_came_twice(drive: Make, battery: Battery) -> Non
     assert {"duplicate_stamp", "backward_time"} <= {f.code for f in repaired.findings}
 
 
+def harmed(drive: Make, harm: str) -> Recording:
+    """A drive with a fault of one kind."""
+    time, table = np.arange(1800.0), drive().table
+    if harm == "twice":
+        time[100] = time[99]
+    elif harm == "gaps":
+        time[600:] += 5000.0
+        time[1200:] -= 9000.0
+    elif harm == "late":
+        return Recording(table=table[5:], source="x", digest="d")
+    elif harm == "held":
+        voltage = table["voltage_v"].to_numpy().copy()
+        voltage[300:900] = voltage[300]
+        return drive(voltage_v=voltage)
+    elif harm == "nothing":
+        return Recording(table=table.clear(), source="x", digest="d")
+    return drive(time_s=time)
+
+
+@pytest.mark.parametrize("harm", ["", "twice", "gaps", "late", "held", "nothing"])
+def test_checked_trips_are_the_cuts_of_the_repaired(
+    drive: Make, battery: Battery, harm: str
+) -> None:
+    recording = harmed(drive, harm)
+    repaired, trips = doctor.checked_trips(recording, battery)
+    expected = doctor.repair(recording, battery)
+    assert repaired.findings == expected.findings
+    assert repaired.table.equals(expected.table)
+    again = cut(expected, battery)
+    assert [t.table.equals(a.table) for t, a in zip(trips, again, strict=True)] == [True] * len(
+        trips
+    )
+    for trip, other in zip(trips, again, strict=True):
+        assert replace(trip, table=None) == replace(other, table=None)  # type: ignore[arg-type]
+        assert [f for f in trip.findings if f.code in LOCAL] == local_findings(
+            Examination.of(trip.table, battery)
+        )
+
+
+def test_a_trip_that_is_the_whole_recording_is_looked_at_once(
+    drive: Make, battery: Battery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def counted(chart: Chart, _: Battery | None) -> list[Finding]:
+        looks.append(len(chart.time))
+        return []
+
+    monkeypatch.setattr(doctor, "CHECKS", (counted,))
+    monkeypatch.setattr(checks, "LOCAL_CHECKS", (counted,))
+    assert len(doctor.checked_trips(drive(), battery)[1]) == 1
+    assert looks == [1800]
+    doctor.checked_trips(harmed(drive, "gaps"), battery)
+    assert looks == [1800, 1800, 600, 600, 600]
+
+
+@given(st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), max_size=40).map(np.array))
+def test_the_median_is_numpys(values: np.ndarray) -> None:
+    known = values[~np.isnan(values)] if len(values) else values
+    assert np.array_equal(
+        median(values.astype(float)), np.median(known) if len(known) else np.nan, equal_nan=True
+    )
+
+
 def test_repair_never_turns_a_sign_or_a_unit(drive: Make, battery: Battery) -> None:
     flipped = drive(current_a=-drive().table["current_a"])
     repaired = doctor.repair(flipped, battery)
     assert repaired.table.equals(flipped.table)
-    assert not doctor.fit_for_estimation(repaired.findings)
-    assert doctor.fit_for_estimation(doctor.repair(drive(), battery).findings)
+    assert any(f.severity == "error" for f in repaired.findings)
+    assert all(f.severity != "error" for f in doctor.repair(drive(), battery).findings)
 
 
 def test_a_fault_is_charged_to_its_trip_and_a_slip_to_all(

@@ -69,6 +69,13 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
     Console(width=terminal_width()).print(table)
 
 
+def short(value: object) -> object:
+    """A value for a table cell: floats to five digits, a mapping as ``name value`` pairs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {short(part)}" for name, part in value.items())
+    return f"{value:.5g}" if isinstance(value, float) else value
+
+
 @contextmanager
 def progress_of(total: int, label: str) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, only where that is a terminal.

@@ -19,11 +19,11 @@ from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError, UnsupportedChemistry
 from evitals.estimators import capacity, health, power, resistance, rests, risk
 from evitals.estimators.answer import Answer, Method, PowerLimit, Segment
-from evitals.estimators.capacity import Measurement, bms_soc
+from evitals.estimators.capacity import Measurement
 from evitals.estimators.estimate import Estimate
+from evitals.estimators.evidence import Measurements
 from evitals.estimators.health import METHODS, HealthFilter
 from evitals.estimators.resistance import ResistanceFilter
-from evitals.estimators.rests import RestChain
 from evitals.estimators.risk import RiskRule, risk_score
 from evitals.features import FEATURES, INDEX
 from evitals.settings import Settings
@@ -47,13 +47,13 @@ class Assessor:
         settings = Settings() if settings is None else settings
         self.battery = battery
         self._health = HealthFilter(battery, settings)
-        self._chain = RestChain(battery)
+        self._measurements = Measurements(battery)
         self._resistance = ResistanceFilter(battery)
         self._risk = RiskRule(settings)
 
     def reset(self) -> None:
         """Forget every segment."""
-        for part in (self._health, self._chain, self._resistance, self._risk):
+        for part in (self._health, self._measurements, self._resistance, self._risk):
             part.reset()
 
     def run(self, segments: Iterable[Segment], *, live: bool = True) -> list[Answer]:
@@ -63,27 +63,11 @@ class Assessor:
     def step(self, segment: Segment, *, live: bool = True) -> Answer:
         """Fold one segment and answer. Without ``live`` the live SoP is left out (it takes a third
         of the time, and of old segments nobody asks it); all else is the same."""
-        if segment.features.shape != (len(FEATURES),):
-            raise InputError(
-                "features",
-                segment.features.shape,
-                f"is not ({len(FEATURES)},)",
-                "extract the features again with this version",
-            )
-        measured = self._measure(segment)
+        measured = self._measurements.step(segment)
         for measurement in measured:
             self._health.step(measurement)
         refusal = self._fold_resistance(segment)
         return self._answer(segment, measured, refusal, live)
-
-    def _measure(self, segment: Segment) -> list[Measurement]:
-        found = []
-        if segment.kind != "rest":
-            found.append(bms_soc(segment, self.battery))
-        chained = self._chain.step(segment)
-        if chained is not None:
-            found.append(chained)
-        return found
 
     def _fold_resistance(self, segment: Segment) -> str:
         if segment.kind == "rest" or capacity.broken(segment):
@@ -140,7 +124,7 @@ class Assessor:
         """The checkpoint: plain JSON-able data; ``restore`` goes on from it exactly."""
         return {
             "health": self._health.state(),
-            "chain": self._chain.state(),
+            "chain": self._measurements.state(),
             "resistance": self._resistance.state(),
             "risk": self._risk.state(),
         }
@@ -154,7 +138,7 @@ class Assessor:
                 "state", state, "is not an assessor's", "replay the battery's trips"
             ) from error
         self._health.restore(parts[0])
-        self._chain.restore(parts[1])
+        self._measurements.restore(parts[1])
         self._resistance.restore(parts[2])
         self._risk.restore(parts[3])
 

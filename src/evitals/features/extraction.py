@@ -1,6 +1,6 @@
 """From a stretch of telemetry to its features: at once, or sample by sample."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ SIGNALS_USED = ("current_a", "voltage_v", "temperature_degc", "soc", "speed_mps"
 REST_C_RATE = 1 / 50
 STEP_C_RATE = 1 / 10
 _ABSENT = np.empty(0)
+_ABSENT.setflags(write=False)
 
 
 def parameters(battery: Battery) -> NDArray[np.float64]:
@@ -48,15 +49,9 @@ def extract(columns: Mapping[str, NDArray[np.generic]], battery: Battery) -> Vec
     time_s = _column(columns, "time_s", None)
     if time_s.size == 0:
         raise InputError("time_s", time_s.shape, "holds no sample", "send at least one sample")
-    if not np.isfinite(time_s).all():
-        raise InputError("time_s", "NaN", "is not a time", "drop samples without a time")
-    backward = np.flatnonzero(np.diff(time_s) < 0)
-    if backward.size:
-        k = int(backward[0]) + 1
-        raise InputError(
-            "time_s", float(time_s[k]), f"runs backward at row {k}", "cut the recording there"
-        )
     arrays = [_column(columns, name, time_s.size) for name in SIGNALS_USED]
+    if not kernel.usable(time_s, *arrays):
+        raise _refusal(time_s, arrays)
     state, p = np.empty(at.SIZE), parameters(battery)
     kernel.begin(state)
     kernel.run(state, p, time_s, *arrays)
@@ -118,9 +113,24 @@ def _column(
         raise InputError(
             name, values.shape, f"is not a column of {size} rows", "send equal columns"
         )
-    if np.isinf(values).any():
-        raise InputError(name, "inf", "is infinite", "send NaN where a value is missing")
+    if values.flags.writeable:
+        # One type for all columns, however they came: the kernels are compiled once.
+        values = values.view()
+        values.flags.writeable = False
     return values
+
+
+def _refusal(time_s: NDArray[np.float64], arrays: Sequence[NDArray[np.float64]]) -> InputError:
+    """What is wrong with columns that the kernel cannot use."""
+    for name, values in zip(("time_s", *SIGNALS_USED), (time_s, *arrays), strict=True):
+        if np.isinf(values).any():
+            return InputError(name, "inf", "is infinite", "send NaN where a value is missing")
+    if np.isnan(time_s).any():
+        return InputError("time_s", "NaN", "is not a time", "drop samples without a time")
+    k = int(np.flatnonzero(np.diff(time_s) < 0)[0]) + 1
+    return InputError(
+        "time_s", float(time_s[k]), f"runs backward at row {k}", "cut the recording there"
+    )
 
 
 def _vector(state: NDArray[np.float64], p: NDArray[np.float64]) -> Vector:

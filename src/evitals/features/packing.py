@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evitals.errors import InputError
+from evitals.features import kernel
 from evitals.features.definitions import FEATURES, INDEX
 
 Vector = NDArray[np.float32]
@@ -18,17 +19,15 @@ _FORMS = {f: np.array([k for k, x in enumerate(FEATURES) if x.form == f]) for f 
           ("f3", "f2", "u2", "u1", "--")}  # fmt: skip
 _BYTES = np.array([{"f3": 3, "f2": 2, "u2": 2, "u1": 1, "--": 0}[f.form] for f in FEATURES])
 _STORED = _BYTES > 0
+_USED = np.arange(4) < _BYTES[:, None]
+"""Which of a value's four bytes its form keeps."""
 _DEFAULTS = np.array([f.default for f in FEATURES], dtype=np.float32)
 _DEFAULT_NAN = np.isnan(_DEFAULTS)
-_HALF_MAX = float(np.finfo(np.float16).max)
 _STEP = {"u2": 2e-5, "u1": 1 / 254}
 _TOP = {"u2": 65534, "u1": 254}
-_FLOAT_MAX = 1e38
-"""Differences of two such values are still float32."""
 _STEPS = np.array([_STEP.get(f.form, 1.0) for f in FEATURES])
-_TOPS = np.array([_TOP.get(f.form, 1) for f in FEATURES])
-_IS_F2 = np.array([f.form == "f2" for f in FEATURES])
-_IS_SCALED = np.array([f.form in _STEP for f in FEATURES])
+_TOPS = np.array([float(_TOP.get(f.form, 1)) for f in FEATURES])
+_ROUNDING = np.array([{"f2": 1, "u2": 2, "u1": 2}.get(f.form, 0) for f in FEATURES], dtype=np.int8)
 
 _NET, _IN, _OUT = (INDEX[n] for n in ("net_charge_ah", "charge_in_ah", "charge_out_ah"))
 _SPAN, _LOW, _HIGH = (INDEX[n] for n in ("soc_span", "soc_min", "soc_max"))
@@ -36,15 +35,9 @@ _SPAN, _LOW, _HIGH = (INDEX[n] for n in ("soc_span", "soc_min", "soc_max"))
 
 def rounded(values: NDArray[np.float64]) -> Vector:
     """Float32 features rounded to what their packed form keeps; derived ones follow from those."""
-    values = np.clip(values, -_FLOAT_MAX, _FLOAT_MAX)
-    out = values.astype(np.float32)
-    bits = out.view(np.uint32)
-    cut = ((bits + np.uint32(0x80)) & np.uint32(0xFFFFFF00)).view(np.float32)
-    half = np.clip(out, -_HALF_MAX, _HALF_MAX).astype(np.float16)
-    steps = np.clip(np.rint(out.astype(np.float64) / _STEPS), 0, _TOPS) * _STEPS
-    out = np.where(_IS_F2, half, np.where(_IS_SCALED, steps, cut)).astype(np.float32)
-    out[np.isnan(values)] = np.nan
-    return _derived(out)
+    out = np.empty(SIZE, dtype=np.float32)
+    kernel.round_off(values, _ROUNDING, _STEPS, _TOPS, out, out.view(np.uint32))
+    return out
 
 
 def pack(vector: Vector) -> bytes:
@@ -66,7 +59,7 @@ def pack(vector: Vector) -> bytes:
     wide[k, :2] = _codes(vector[k], "u2").astype("<u2").view(np.uint8).reshape(-1, 2)
     k = _FORMS["u1"]
     wide[k, 0] = _codes(vector[k], "u1")
-    keep = present[:, None] & (np.arange(4) < _BYTES[:, None])
+    keep = present[:, None] & _USED
     return np.packbits(present).tobytes() + wide[keep].tobytes()
 
 
@@ -82,10 +75,12 @@ def unpack(data: bytes) -> Vector:
             "features", len(data), "bytes are no packed features", "rebuild them from the recording"
         )
     wide = np.zeros((SIZE, 4), dtype=np.uint8)
-    wide[present[:, None] & (np.arange(4) < _BYTES[:, None])] = raw[_BITMAP:]
+    wide[present[:, None] & _USED] = raw[_BITMAP:]
     values = np.zeros(SIZE, dtype=np.float32)
     k = _FORMS["f3"]
-    values[k] = np.pad(wide[k, :3], ((0, 0), (1, 0))).view("<f4").ravel()
+    whole = np.zeros((len(k), 4), dtype=np.uint8)
+    whole[:, 1:] = wide[k, :3]
+    values[k] = whole.view("<f4").ravel()
     k = _FORMS["f2"]
     values[k] = np.ascontiguousarray(wide[k, :2]).view("<f2").ravel()
     k = _FORMS["u2"]

@@ -56,6 +56,17 @@ def vehicle(connection: Connection, vehicle_id: str) -> VehicleRecord | None:
     return _vehicle(row.vehicle_id, row) if row else None
 
 
+def described(connection: Connection, vehicle_ids: Iterable[str]) -> dict[str, VehicleRecord]:
+    """Those of these vehicles that are stored, by id."""
+    wanted = list(dict.fromkeys(vehicle_ids))
+    found: dict[str, VehicleRecord] = {}
+    for start in range(0, len(wanted), CHUNK):
+        some = vehicles.c.vehicle_id.in_(wanted[start : start + CHUNK])
+        for row in connection.execute(select(vehicles).where(some)):
+            found[row.vehicle_id] = _vehicle(row.vehicle_id, row)
+    return found
+
+
 def list_vehicles(
     connection: Connection, search: str, offset: int, limit: int
 ) -> tuple[int, list[VehicleRecord]]:

@@ -61,6 +61,10 @@ class SqlStore:
         with self._read() as connection:
             return queries.vehicle(connection, vehicle_id)
 
+    def described(self, vehicle_ids: Iterable[str]) -> dict[str, VehicleRecord]:
+        with self._read() as connection:
+            return queries.described(connection, vehicle_ids)
+
     def vehicles(
         self, search: str = "", offset: int = 0, limit: int = 100
     ) -> tuple[int, list[VehicleRecord]]:

@@ -41,6 +41,9 @@ class Store(Protocol):
         """Call ``listener`` after each commit with the newest answers it changed."""
 
     def vehicle(self, vehicle_id: str) -> VehicleRecord | None: ...
+    def described(self, vehicle_ids: Iterable[str]) -> dict[str, VehicleRecord]:
+        """Those of these vehicles that are stored, by id."""
+
     def vehicles(
         self, search: str = "", offset: int = 0, limit: int = 100
     ) -> tuple[int, list[VehicleRecord]]: ...

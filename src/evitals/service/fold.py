@@ -78,7 +78,8 @@ def fold(
         machine.reset()
     if not trips:
         return None
-    answers = {trip.digest: machine.step(segment(trip)) for trip in trips}
+    # Of old trips nobody asks the live SoP.
+    answers = {t.digest: machine.step(segment(t), live=t is trips[-1]) for t in trips}
     model = ModelRecord(name=assessor.MODEL, version=assessor.VERSION, digest=digest)
     predictions = tuple(predict(trip, answers[trip.digest], model) for trip in changed)
     last = trips[-1]

@@ -1,22 +1,20 @@
-"""A battery's evidence, kept with the estimator that saw it: a newer trip costs one step."""
+"""A battery's evidence, kept with the fold that found it: a newer trip costs one step."""
 
 from collections.abc import Sequence
 
 from evitals.battery import Battery
-from evitals.estimators.assessor import Assessor
+from evitals.estimators.evidence import Measurements
 from evitals.fleet.records import TripRecord
 from evitals.service.fold import segment
 from evitals.service.schemas import EvidencePoint, evidence_point
-from evitals.settings import Settings
 
 
 class Followed:
     """One battery's trips as far as they were followed. Not for two threads at once."""
 
-    def __init__(self, battery: Battery, settings: Settings) -> None:
+    def __init__(self, battery: Battery) -> None:
         self._battery = battery
-        self._machine = Assessor(battery, settings)
-        self._machine.reset()
+        self._measurements = Measurements(battery)
         self._digests: list[str] = []
         self._points: list[EvidencePoint] = []
 
@@ -29,7 +27,7 @@ class Followed:
         """The evidence of all ``trips``, dated and in event order, of which the first ones may
         have been followed before."""
         for trip in trips[len(self._digests) :]:
-            answer = self._machine.step(segment(trip), live=False)
-            self._points += map(evidence_point, answer.evidence)
+            measured = self._measurements.step(segment(trip))
+            self._points += [evidence_point(one.evidence) for one in measured]
             self._digests.append(trip.digest)
         return list(self._points)

@@ -20,13 +20,7 @@ from evitals.fleet.records import Batch, FileRecord, LatestRecord, TripRecord, V
 from evitals.fleet.store import Store
 from evitals.service.fold import Folded, fold, replaced
 from evitals.service.home import Home, safe_name, shown_name
-from evitals.service.known import (
-    battery_of,
-    find_vehicle,
-    get_vehicle,
-    vehicle_in_name,
-    vehicle_record,
-)
+from evitals.service.known import Described, battery_of, vehicle_record
 from evitals.service.prepare import Prepared, prepare
 from evitals.service.received import FileInfo, Received, assign
 from evitals.service.report import FileReport, IngestReport, VehicleReport
@@ -145,10 +139,8 @@ class Pipeline:
         Raises UnreadableFile or InputError.
         """
         label = shown_name(name or (data.name if isinstance(data, Path) else "message"))
-        if vehicle_id is not None:
-            vehicle = find_vehicle(self.store, vehicle_id)
-        else:
-            vehicle = vehicle_in_name(self.store, label)
+        described = Described(self.store)
+        vehicle = described.find(vehicle_id) if vehicle_id else described.in_name(label)
         reading = read(
             data,
             name=label,
@@ -156,7 +148,7 @@ class Pipeline:
             start=start,
             tz=tz,
             vehicle=vehicle,
-            lookup=None if vehicle_id else lambda found: find_vehicle(self.store, found),
+            lookup=None if vehicle_id else described.find,
             max_bytes=self.settings.max_file_bytes,
         )
         file = (
@@ -164,7 +156,7 @@ class Pipeline:
             if isinstance(data, Path)
             else FileInfo.of_bytes(data, label)
         )
-        return assign(self.store, reading, file, vehicle_id)
+        return assign(self.store, reading, file, vehicle_id, described)
 
     def commit(self, files: Sequence[Received]) -> IngestReport:
         """Store the trips of files, fold each battery once, and wait for the one commit."""
@@ -177,8 +169,10 @@ class Pipeline:
             )
         with self._locked(vehicle_id for vehicle_id, _ in work):
             known = self.store.known_trips([d for w in work.values() for d in w.trips])
+            described = self._described(vehicle_id for vehicle_id, _ in work)
             for job in work.values():
-                job.vehicle = self._described(job.vehicle)
+                now = described.get(job.vehicle.vehicle_id)
+                job.vehicle = battery_of(self.store, now, job.vehicle.battery_id)
                 job.new = [t for t in job.trips.values() if t.digest not in known]
                 known.update(t.digest for t in job.new)  # under two batteries: the first counts
                 job.folded = fold(self.store, job.vehicle, job.new, self.settings)
@@ -188,7 +182,7 @@ class Pipeline:
                 file_report(received, places, new, answers)
                 for received, places in zip(files, prepared, strict=True)
             )
-            self._submit(list(work.values()), reports)
+            self._submit(list(work.values()), reports, described)
         vehicles = tuple(vehicle_report(w.vehicle, w.folded, len(w.new)) for w in work.values())
         return IngestReport(files=reports, vehicles=vehicles)
 
@@ -200,7 +194,8 @@ class Pipeline:
         work = []
         blank: tuple[LatestRecord, ...] = ()
         with self._locked([vehicle_id]):
-            now = get_vehicle(self.store, vehicle_id)
+            described = self._described([vehicle_id])
+            now = described.get(vehicle_id)
             history = [r.battery_id for r in self.store.description_history(vehicle_id)]
             for battery_id in dict.fromkeys([*history, now.battery_id]):
                 vehicle = battery_of(self.store, now, battery_id)
@@ -210,14 +205,15 @@ class Pipeline:
             dated = {w.vehicle.battery_id for w in work if w.folded}
             if before and now.battery_id not in {*dated, before.prediction.battery_id}:
                 blank = (replaced(before, now),)
-            self._submit(work, (), always=True, latest=blank)
+            self._submit(work, (), described, always=True, latest=blank)
         return [vehicle_report(w.vehicle, w.folded, 0) for w in work]
 
-    def _described(self, vehicle: Vehicle) -> Vehicle:
-        """As described now: it may have been described anew since the file was read, and rescored
-        before its lock was free."""
-        now = get_vehicle(self.store, vehicle.vehicle_id)
-        return battery_of(self.store, now, vehicle.battery_id)
+    def _described(self, vehicle_ids: Iterable[str]) -> Described:
+        """Vehicles as described now, read under their locks: one may have been described anew
+        since its file was read, and rescored before its lock was free."""
+        described = Described(self.store)
+        described.read(vehicle_ids)
+        return described
 
     def remember(self, report: FileReport) -> None:
         """Commit what became of a file that was not ingested."""
@@ -227,6 +223,7 @@ class Pipeline:
         self,
         work: Sequence[_Work],
         reports: Sequence[FileReport],
+        described: Described,
         *,
         always: bool = False,
         latest: tuple[LatestRecord, ...] = (),
@@ -235,12 +232,11 @@ class Pipeline:
         changed = [w for w in work if w.new or always]
         folds = [w.folded for w in changed if w.folded]
         current = {
-            w.vehicle.vehicle_id: get_vehicle(self.store, w.vehicle.vehicle_id).battery_id
-            for w in changed
+            w.vehicle.vehicle_id: described.get(w.vehicle.vehicle_id).battery_id for w in changed
         }
         batch = Batch(
             files=self._file_records(reports),
-            vehicles=tuple(self._undescribed(w.vehicle for w in work)),
+            vehicles=tuple(_undescribed(described, (w.vehicle for w in work))),
             trips=tuple(trip for w in changed for trip in w.new),
             predictions=tuple(p for f in folds for p in f.predictions),
             latest=latest
@@ -249,13 +245,6 @@ class Pipeline:
         )
         if batch != Batch():
             self.store.submit(batch).result()
-
-    def _undescribed(self, vehicles: Iterable[Vehicle]) -> Iterator[VehicleRecord]:
-        """Records of built-in vehicles that are used for the first time."""
-        for vehicle_id in dict.fromkeys(v.vehicle_id for v in vehicles):
-            record = self.store.vehicle(vehicle_id)
-            if record is None or record.description is None:
-                yield vehicle_record(get_vehicle(self.store, vehicle_id))
 
     def _file_records(self, reports: Sequence[FileReport]) -> tuple[FileRecord, ...]:
         """Records of files that are new, or were held or quarantined when they last came."""
@@ -286,6 +275,14 @@ def _prepare(received: Received, samples: Samples | None) -> dict[int, Prepared]
         for place, owned in enumerate(received.owned)
         if owned.vehicle is not None
     }
+
+
+def _undescribed(described: Described, vehicles: Iterable[Vehicle]) -> Iterator[VehicleRecord]:
+    """Records of built-in vehicles that are used for the first time."""
+    for vehicle_id in dict.fromkeys(v.vehicle_id for v in vehicles):
+        record = described.record(vehicle_id)
+        if record is None or record.description is None:
+            yield vehicle_record(described.get(vehicle_id))
 
 
 def _answers(folds: Iterable[Folded | None]) -> dict[str, Answer]:

@@ -16,7 +16,6 @@ from evitals.service.digest import trip_digest
 from evitals.service.home import safe_name
 from evitals.service.samples import Samples
 from evitals.telemetry import Finding, Recording, Trip, doctor
-from evitals.telemetry.trips import cut
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +39,7 @@ class Prepared:
 def prepare(recording: Recording, vehicle: Vehicle, samples: Samples | None = None) -> Prepared:
     """Check, cut and extract. ``vehicle`` carries the battery the recording is of; the samples of
     its trips are kept in ``samples``, where given."""
-    recording = doctor.repair(recording, vehicle.battery)
-    trips = cut(recording, vehicle.battery)
+    recording, trips = doctor.checked_trips(recording, vehicle.battery)
     kept = tuple(_record(recording, vehicle, trip) for trip in trips)
     if samples is not None:
         for record, trip in zip(kept, trips, strict=True):

@@ -10,7 +10,7 @@ from evitals.errors import InputError, UnreadableFile
 from evitals.fleet.store import Store
 from evitals.service.digest import digest_bytes, digest_file, digest_of
 from evitals.service.home import shown_name
-from evitals.service.known import battery_of, find_vehicle, vehicle_in_name
+from evitals.service.known import Described, battery_of
 from evitals.telemetry import Reading, Recording, content_digest
 
 
@@ -58,10 +58,14 @@ class Received:
 
 
 def assign(
-    store: Store, reading: Reading, file: FileInfo, vehicle_id: str | None = None
+    store: Store,
+    reading: Reading,
+    file: FileInfo,
+    vehicle_id: str | None = None,
+    described: Described | None = None,
 ) -> Received:
     """Whose each recording is: ``vehicle_id``, else the file's own, else the one its name begins
-    with.
+    with. ``described``: the vehicles as far as they were read for this file.
 
     Raises InputError where ``vehicle_id`` names one vehicle and the file several
     (``several_vehicles``), or an id is none that could be described (``bad_vehicle_id``).
@@ -75,13 +79,14 @@ def assign(
             "leave the vehicle out: the file names its vehicles itself",
             reason="several_vehicles",
         )
-    named = vehicle_in_name(store, file.name) if vehicle_id is None else None
+    described = Described(store) if described is None else described
+    named = described.in_name(file.name) if vehicle_id is None else None
     owned = []
     for recording in reading.recordings:
         wanted = vehicle_id or recording.vehicle_id or (named.vehicle_id if named else None)
         if wanted is not None:
             _check_id(wanted, file)
-        vehicle = find_vehicle(store, wanted) if wanted else None
+        vehicle = described.find(wanted) if wanted else None
         if vehicle is not None:
             vehicle = battery_of(store, vehicle, recording.battery_id)
             recording = _of(recording, vehicle.vehicle_id)

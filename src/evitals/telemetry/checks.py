@@ -1,13 +1,11 @@
 """The doctor's checks, one function each: a chart and maybe a battery in, findings out."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from evitals.battery import Battery
-from evitals.telemetry.chart import Chart, Floats
+from evitals.telemetry.chart import Chart, Floats, median
+from evitals.telemetry.examination import Check, Examination
 from evitals.telemetry.findings import found, whole
-from evitals.telemetry.gaps import gap_rows
 from evitals.telemetry.recording import Finding, Severity
 from evitals.telemetry.stuck import MOVED_MPS, stuck
 
@@ -41,9 +39,6 @@ LOCAL = frozenset(
 """Codes that speak of some samples: they are looked for in every trip anew."""
 
 
-Check = Callable[[Chart, Battery | None], list[Finding]]
-
-
 def _order(chart: Chart, _: Battery | None) -> list[Finding]:
     """duplicate_stamp, backward_time, gap."""
     steps = np.diff(chart.time)
@@ -59,7 +54,7 @@ def _order(chart: Chart, _: Battery | None) -> list[Finding]:
         message = f"time goes backward {len(back)} times, by up to {worst:g} s"
         remedy = "the recording is cut there; send samples in order"
         findings.append(found("backward_time", "warning", back, "time_s", message, remedy))
-    gaps = np.array([row for row in gap_rows(chart.time) if steps[row - 1] > 0.0], dtype=np.intp)
+    gaps = np.array([row for row in chart.gaps if steps[row - 1] > 0.0], dtype=np.intp)
     if len(gaps):
         longest = float(steps[gaps - 1].max())
         message = f"{len(gaps)} gaps, the longest {longest:g} s"
@@ -174,16 +169,16 @@ def _units(chart: Chart, battery: Battery | None) -> list[Finding]:
     product = np.abs(chart.current * chart.voltage)
     loaded = product > 0.05 * float(np.nanmax(product, initial=1e-9))
     ratio = np.abs(chart.power[loaded]) / product[loaded]
-    ratio = ratio[~np.isnan(ratio)]
-    if len(ratio) and KILOWATT_RATIO[0] < np.median(ratio) < KILOWATT_RATIO[1]:
-        message = f"power is {np.median(ratio):.2g} of current x voltage: kW where W belong"
+    usual = median(ratio)
+    if KILOWATT_RATIO[0] < usual < KILOWATT_RATIO[1]:
+        message = f"power is {usual:.2g} of current x voltage: kW where W belong"
         remedy = "multiply by 1000 and send it again"
         findings.append(whole("power_in_kw", "error", count, "power_w", message, remedy))
     return findings
 
 
 def _is_milliseconds(chart: Chart, battery: Battery | None) -> bool:
-    if np.median(np.diff(chart.time)) < TIME_SLIP_STEP_S:
+    if median(np.diff(chart.time)) < TIME_SLIP_STEP_S:
         return False
     known = ~np.isnan(chart.speed)
     if known.sum() >= LIKENESS_ROWS and np.ptp(chart.speed[known]) > MOVED_MPS:
@@ -264,10 +259,10 @@ def _level(chart: Chart, battery: Battery | None) -> list[Finding]:
     if battery is None or np.isnan(chart.voltage).all():
         return []
     low, high = battery.voltage_min_v, battery.voltage_max_v
-    median = float(np.nanmedian(chart.voltage))
+    usual = median(chart.voltage)
     stated = chart.level is not None and chart.level != battery.level
-    if stated or median > LEVEL_RATIO * high or median < low / LEVEL_RATIO:
-        message = f"{median:.4g} V cannot be this {battery.level} of {low:g} to {high:g} V"
+    if stated or usual > LEVEL_RATIO * high or usual < low / LEVEL_RATIO:
+        message = f"{usual:.4g} V cannot be this {battery.level} of {low:g} to {high:g} V"
         if stated:
             message = (
                 f"the source records a {chart.level}, the battery described is a {battery.level}"
@@ -278,7 +273,7 @@ def _level(chart: Chart, battery: Battery | None) -> list[Finding]:
     rows = np.flatnonzero((chart.voltage < low - margin) | (chart.voltage > high + margin))
     if not len(rows):
         return []
-    worst = chart.voltage[rows[np.argmax(np.abs(chart.voltage[rows] - median))]]
+    worst = chart.voltage[rows[np.argmax(np.abs(chart.voltage[rows] - usual))]]
     message = f"{len(rows)} voltages leave {low:g} to {high:g} V, worst {worst:g} V"
     severity: Severity = "error" if len(rows) > 0.5 * len(chart.time) else "warning"
     remedy = "check sensor and the description's limits"
@@ -305,8 +300,10 @@ def _cells(chart: Chart, battery: Battery | None) -> list[Finding]:
 
 def _transient(chart: Chart, _: Battery | None) -> list[Finding]:
     """start_transient: in its first seconds a charge shows a strong discharge (NASA: -4 A)."""
-    usual = float(np.nanmedian(chart.current)) if not np.isnan(chart.current).all() else 0.0
-    if usual <= 0.0 or not np.isnan(chart.speed).all():
+    if not np.isnan(chart.speed).all():
+        return []
+    usual = median(chart.current)
+    if not usual > 0.0:
         return []
     early = (chart.time <= TRANSIENT_S) & (chart.current < -usual)
     rows = np.flatnonzero(early)
@@ -330,7 +327,9 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def local_findings(chart: Chart, battery: Battery | None) -> list[Finding]:
+LOCAL_CHECKS: tuple[Check, ...] = (_missing, _level, _cells, stuck, _transient)
+
+
+def local_findings(examination: Examination) -> list[Finding]:
     """Findings about some samples of a trip: those with a code in ``LOCAL``."""
-    checks: tuple[Check, ...] = (_missing, _level, _cells, stuck, _transient)
-    return [f for check in checks for f in check(chart, battery) if f.code in LOCAL]
+    return [f for f in examination.findings(LOCAL_CHECKS) if f.code in LOCAL]

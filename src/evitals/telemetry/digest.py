@@ -15,13 +15,15 @@ def content_digest(table: pl.DataFrame, start: datetime | None, vehicle_id: str 
     """
     digest = hashlib.sha256()
     digest.update(f"{vehicle_id or ''}\n{start.isoformat() if start else ''}\n".encode())
-    for name in sorted(table.columns):
-        with np.errstate(over="ignore"):
-            values = table[name].to_numpy().astype("<f4")
-        values = values + np.float32(0.0)  # -0.0 and 0.0 are one value
-        values[np.isnan(values)] = np.float32("nan")
-        digest.update(f"{name}:{len(values)}\n".encode())
-        digest.update(values.tobytes())
+    with np.errstate(over="ignore"):
+        for name in sorted(table.columns):
+            values = table.get_column(name).to_numpy().astype("<f4")
+            values += np.float32(0.0)  # -0.0 and 0.0 are one value
+            missing = np.isnan(values)
+            if missing.any():
+                values[missing] = np.float32("nan")
+            digest.update(f"{name}:{len(values)}\n".encode())
+            digest.update(values.data)
     return digest.hexdigest()
 
 

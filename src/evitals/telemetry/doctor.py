@@ -4,15 +4,14 @@
 that came twice; units and signs are never turned: a slip is an error and the recording is refused.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import polars as pl
 
 from evitals.battery import Battery
-from evitals.telemetry.chart import chart_of
 from evitals.telemetry.checks import CHECKS
+from evitals.telemetry.examination import Examination
 from evitals.telemetry.recording import Finding, Recording, Trip
+from evitals.telemetry.trips import cut
 
 
 def examine(stretch: Recording | Trip, battery: Battery | None = None) -> list[Finding]:
@@ -20,12 +19,10 @@ def examine(stretch: Recording | Trip, battery: Battery | None = None) -> list[F
 
     Findings of the reader (``recording.findings``) are not repeated.
     """
-    table = stretch.table
-    if not table.height:
+    if not stretch.table.height:
         return []
-    level = stretch.level if isinstance(stretch, Recording) else None
-    chart = chart_of(table, level)
-    return [finding for check in CHECKS for finding in check(chart, battery)]
+    looked_at = stretch if isinstance(stretch, Recording) else stretch.table
+    return Examination.of(looked_at, battery).findings(CHECKS)
 
 
 def repair(recording: Recording, battery: Battery | None = None) -> Recording:
@@ -35,13 +32,28 @@ def repair(recording: Recording, battery: Battery | None = None) -> Recording:
     there, and every trip gets the findings that concern it. Units and signs stay: their findings
     are errors, of every trip of the recording. The digest does not change.
     """
-    findings = (*recording.findings, *examine(recording, battery))
-    time = recording.table["time_s"].to_numpy()
-    keep = np.concatenate([[True], np.diff(time) != 0.0])[: len(time)]
-    table = recording.table if keep.all() else recording.table.filter(pl.Series(keep))
-    return recording.with_(table=table, findings=findings)
+    return _repaired(recording, battery)[0]
 
 
-def fit_for_estimation(findings: Iterable[Finding]) -> bool:
-    """Whether no finding is an error."""
-    return all(finding.severity != "error" for finding in findings)
+def checked_trips(
+    recording: Recording, battery: Battery | None = None
+) -> tuple[Recording, list[Trip]]:
+    """The recording as ``repair`` leaves it, and its trips as `trips.cut` cuts it: the same, but
+    a trip that is the whole recording is not looked at twice."""
+    repaired, examination = _repaired(recording, battery)
+    return repaired, cut(repaired, battery, examination)
+
+
+def _repaired(
+    recording: Recording, battery: Battery | None
+) -> tuple[Recording, Examination | None]:
+    """The repaired recording, and its examination where one was made of just these samples."""
+    if not recording.table.height:
+        return recording, None
+    examination = Examination.of(recording, battery)
+    findings = (*recording.findings, *examination.findings(CHECKS))
+    keep = np.concatenate([[True], np.diff(examination.chart.time) != 0.0])
+    if keep.all():
+        return recording.with_(findings=findings), examination
+    table = recording.table.filter(pl.Series(keep))
+    return recording.with_(table=table, findings=findings), None

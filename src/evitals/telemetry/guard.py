@@ -89,12 +89,16 @@ def to_signals(
     findings: list[Finding] = []
     series = []
     for name, column in columns.items():
-        values = raw[name].to_numpy()
+        given = raw.get_column(name)
+        before = values = given.to_numpy()
         if column.signal == "time_s":
             # Guarded after it starts at 0: many files carry seconds since 1970 here.
             values = values * column.scale
         else:
             values, more = convert(values, column, level)
             findings += more
+            if values is before and given.dtype == pl.Float64 and not np.isnan(values).any():
+                series.append(given.alias(column.signal))
+                continue
         series.append(pl.Series(column.signal, values, dtype=pl.Float64, nan_to_null=True))
     return pl.DataFrame(series), findings

@@ -263,9 +263,9 @@ def _timed(
         raise UnreadableFile(
             label, "time_s", "has no usable value", "write seconds or dates", reason="no_samples"
         )
-    others = [c for c in table.columns if c != "time_s"]
     time = pl.Series("time_s", seconds - seconds[0], dtype=pl.Float64)
-    return pl.DataFrame([time, *(table[c] for c in others)]), start, findings
+    others = [column for column in table.iter_columns() if column.name != "time_s"]
+    return pl.DataFrame([time, *others]), start, findings
 
 
 def _first(stamps: pl.Series) -> datetime | None:

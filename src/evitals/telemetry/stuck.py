@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evitals.battery import Battery
-from evitals.telemetry.chart import Chart
+from evitals.telemetry.chart import Chart, Floats
 from evitals.telemetry.findings import found
 from evitals.telemetry.recording import Finding
 
@@ -38,8 +38,8 @@ def _current(chart: Chart) -> list[Finding]:
     """The current is constant, or a ruled line, while the vehicle changes speed."""
     if np.isnan(chart.speed).all():
         return []
-    step = np.abs(np.diff(chart.current))
-    bend = np.abs(np.diff(np.diff(chart.current)))
+    change = np.diff(chart.current)
+    step, bend = np.abs(change), np.abs(np.diff(change))
     straight = np.concatenate([[False], (bend < STRAIGHT_BEND_A) & (step[1:] > STRAIGHT_SLOPE_A)])
     rows = [
         *_long_runs(chart, step == 0.0, STUCK_S, STUCK_ROWS),
@@ -62,9 +62,7 @@ def _long_runs(
 ) -> list[tuple[int, int]]:
     """First and last row of runs of flagged steps that are long, and in which the speed changes."""
     runs = []
-    for a, b in _runs(flags):
-        if b - a < rows or chart.time[b] - chart.time[a] < seconds:
-            continue
+    for a, b in _runs(flags, chart.time, seconds, rows):
         speeds = chart.speed[a : b + 1]
         if np.isnan(speeds).all() or np.nanmax(speeds) - np.nanmin(speeds) <= MOVED_MPS:
             continue
@@ -73,10 +71,18 @@ def _long_runs(
     return runs
 
 
-def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and last row of every run of flagged steps."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def _runs(
+    flags: npt.NDArray[np.bool_], time: Floats, seconds: float = 0.0, rows: int = 0
+) -> list[tuple[int, int]]:
+    """First and last row of every run of flagged steps that is long enough."""
+    edges = np.flatnonzero(flags[1:] != flags[:-1]) + 1
+    if len(flags) and flags[0]:
+        edges = np.concatenate([[0], edges])
+    if len(flags) and flags[-1]:
+        edges = np.concatenate([edges, [len(flags)]])
+    a, b = edges[::2], edges[1::2]
+    long = (time[b] - time[a] >= seconds) & (b - a >= rows)
+    return list(zip(a[long].tolist(), b[long].tolist(), strict=True))
 
 
 def _voltage(chart: Chart) -> list[Finding]:
@@ -85,8 +91,8 @@ def _voltage(chart: Chart) -> list[Finding]:
     large = step > STEP_SHARE * float(np.nanmax(np.abs(chart.current), initial=0.0))
     rows = [
         (a, b)
-        for a, b in _runs(np.diff(chart.voltage) == 0.0)
-        if chart.time[b] - chart.time[a] >= STUCK_S and np.count_nonzero(large[a:b]) >= STEPS
+        for a, b in _runs(chart.voltage[1:] == chart.voltage[:-1], chart.time, STUCK_S)
+        if np.count_nonzero(large[a:b]) >= STEPS
     ]
     if not rows:
         return []
@@ -108,7 +114,9 @@ def _soc(chart: Chart, battery: Battery | None) -> list[Finding]:
     )
     for stretch in chart.stretches[1:]:
         same[stretch.start - 1] = False
-    rows = [(a, b) for a, b in _runs(same) if abs(chart.charge[b] - chart.charge[a]) > limit]
+    rows = [
+        (a, b) for a, b in _runs(same, chart.time) if abs(chart.charge[b] - chart.charge[a]) > limit
+    ]
     if not rows:
         return []
     first, last = rows[0]

@@ -1,11 +1,14 @@
-"""The circuit and heat of a pack in one numba kernel, a sample at a time.
+"""The circuit, heat and limits of a pack in one numba kernel, a sample at a time.
 
-Resistances are per cell and multiplied by the capacity (ohm Ah), so that current enters as
-C-rate and cells of any size share them:
-``v = OCV(soc) + g (R0(soc, T) c + 2RT/F asinh(c / 2 c0(T))) + x1 + x2``; x1, x2 are first-order
-states with resistances g R1(T), g R2(T). R0 is U-shaped in SoC; all follow Arrhenius in T. The
-numbers are our own round figures for an EV cell (about 1 mOhm in 10 s at 60 Ah and 25 degC), not
-a fit to any data set. Constants stay in this file: numba's cache watches only it.
+A cell is ``v = OCV(soc, T) + R0 i + 2RT/F asinh(i / 2 i0) + x1 + x2``: an ohmic part, the
+Butler-Volmer law with symmetric transfer, and two first-order states with resistances R1, R2 and
+time constants tau1, tau2. R0, i0, R1, R2 are tables over SoC and temperature, per Ah of capacity
+(ohm Ah, C-rate), so that cells of any size share them; ``growth`` scales all four.
+
+Two cells are followed: the average one, and the weakest (its own capacity, resistance, SoC offset
+and leak). The pack is ``series - 1`` average ones and the weakest; the limits hold for both.
+Between samples current runs straight, so charge is the trapezoid of the current, exactly.
+Constants stay in this file: numba's cache watches only it.
 """
 
 import math
@@ -18,24 +21,29 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-R0_OHM_AH = 0.030
-R0_CURVE = 0.45
-R0_LOWEST_SOC = 0.6
-"""R0 = R0_OHM_AH (1 + R0_CURVE ((soc - R0_LOWEST_SOC) / R0_LOWEST_SOC)^2)."""
-EXCHANGE_C_RATE = 1.6
-R1_OHM_AH, TAU1_S = 0.012, 12.0
-R2_OHM_AH, TAU2_S = 0.022, 900.0
-R0_ACTIVATION_K, CT_ACTIVATION_K, RC_ACTIVATION_K = 1800.0, 4200.0, 3000.0
-"""Activation energies over the gas constant, K (15, 35 and 25 kJ/mol)."""
 THERMAL_V_PER_K = 2.0 * 8.314462618 / 96485.33212
-ZERO_K, REFERENCE_K = 273.15, 298.15
+ZERO_K, REFERENCE_DEGC = 273.15, 25.0
 DERATE_SOC = 0.03
-"""Power fades linearly to zero over the last 3 points of SoC."""
+"""Current fades linearly to zero over the last 3 points of SoC at either end."""
+DERATE_K = 10.0
+"""Current fades linearly to zero over the last 10 K before either limit of temperature."""
 TRICKLE = 0.02
-COOL_ABOVE_DEGC, COOLANT_DEGC = 32.0, 25.0
-ROUNDS, CLOSE_A = 20, 1e-4
+"""Charging ends with this share of the charge current, so that it ends at all."""
+CLIMATE_BAND_K = 3.0
+"""Heater and cooler reach full power this far beyond their set points."""
+ROUNDS, CLOSE_A, CLOSE_REST_A = 12, 1e-3, 1e-6
 MOST_POWER_V = 0.1
-"""Where power hardly grows with current any more, the solver stops: the pack can give no more."""
+"""Where power hardly grows with current any more, the pack can give no more."""
+
+GRID = 401
+"""Points of the OCV over SoC 0..1."""
+SOC_POINTS, DEGC_POINTS = 51, 41
+DEGC_LOWEST, DEGC_STEP = -40.0, 2.5
+"""Grid of the circuit's tables: SoC 0..1 in 2 % steps, -40 to 60 degC in 2.5 K steps."""
+COLUMNS, ROWS = 4, GRID + SOC_POINTS * DEGC_POINTS
+"""``tables`` (ROWS, COLUMNS): GRID rows of OCV in V at 25 degC, its slope with temperature in
+V/K, two unused; then, SoC by SoC and within it by temperature, R0 in ohm Ah, 1 / (2 i0) in 1/C,
+R1 and R2 in ohm Ah."""
 
 (
     CAPACITY_AH,
@@ -48,13 +56,43 @@ MOST_POWER_V = 0.1
     I_CHARGE,
     SOC_MIN,
     SOC_MAX,
+    DEGC_MIN,
+    DEGC_MAX,
+    CHARGE_NONE_DEGC,
+    CHARGE_FULL_DEGC,
+    TAU1_S,
+    TAU2_S,
     HEAT_J_PER_K,
     PASSIVE_W_PER_K,
-    ACTIVE_W_PER_K,
-) = range(13)
-"""Places of the parameters in the kernel's vector."""
-SOC, X1, X2, TEMPERATURE, CURRENT = range(5)
-"""Places in the state vector: true SoC, overpotentials per cell in V, degC, A."""
+    HEATER_W,
+    HEAT_BELOW_DEGC,
+    COOLER_W,
+    COOL_ABOVE_DEGC,
+    COOLER_COP,
+    COOLING,
+    WEAK_CAPACITY,
+    WEAK_RESISTANCE,
+    WEAK_SOC_OFFSET,
+    WEAK_LEAK_A,
+    PARAMETERS,
+) = range(29)
+"""Places of the parameters in ``p``, and their count. COOLING is 1, or 0 to 1 in a failure."""
+(
+    STATE_SOC,
+    STATE_X1,
+    STATE_X2,
+    STATE_DEGC,
+    STATE_A,
+    STATE_WEAK_X1,
+    STATE_WEAK_X2,
+    STATE_WEAK_DRIFT,
+    STATES,
+) = range(9)
+"""Places in ``state``, and their count: SoC, overpotentials of the average cell in V, degC, A,
+overpotentials of the weakest cell in V, and what its leak took so far, as SoC."""
+CURRENT_A, VOLTAGE_V, SOC, TEMPERATURE_DEGC, LOWEST_V, HIGHEST_V, OUTPUTS = range(7)
+"""Rows of ``out``, and their count: current, pack voltage, SoC of the average cell, degC, and
+the lowest and highest voltage of a cell."""
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -64,36 +102,68 @@ def _compiled(function: _Function) -> _Function:
 
 
 @_compiled
-def _interpolate(table: Floats, soc: float) -> float:
-    place = min(max(soc, 0.0), 1.0) * (table.size - 1)
-    at = min(int(place), table.size - 2)
-    return float(table[at] + (place - at) * (table[at + 1] - table[at]))
+def _open(tables: Floats, soc: float, over_k: float) -> tuple[float, float, float]:
+    """OCV in V, its slopes in V per unit of SoC and V/K, ``over_k`` above 25 degC."""
+    place = min(max(soc, 0.0), 1.0) * (GRID - 1)
+    at = min(int(place), GRID - 2)
+    low = tables[at, 0] + over_k * tables[at, 1]
+    rise = tables[at + 1, 0] + over_k * tables[at + 1, 1] - low
+    return low + (place - at) * rise, rise * (GRID - 1), tables[at, 1]
 
 
 @_compiled
-def _secant(current: float, thermal: float, exchange: float) -> float:
-    """Resistance of the asinh term at a current: its voltage over the current."""
-    arg = current / (2.0 * exchange)
-    if abs(arg) < 1e-6:
-        return thermal / (2.0 * exchange)
-    return thermal * math.asinh(arg) / current
+def _elements(
+    tables: Floats, soc: float, column: int, share: float
+) -> tuple[float, float, float, float]:
+    """R0 in ohm Ah, 1 / (2 i0) in 1/C, R1, R2 in ohm Ah, bilinear in SoC and temperature."""
+    place = min(max(soc, 0.0), 1.0) * (SOC_POINTS - 1)
+    at = min(int(place), SOC_POINTS - 2)
+    up = place - at
+    a = GRID + at * DEGC_POINTS + column
+    b = a + DEGC_POINTS
+    w00, w01 = (1.0 - up) * (1.0 - share), (1.0 - up) * share
+    w10, w11 = up * (1.0 - share), up * share
+    return (
+        w00 * tables[a, 0] + w01 * tables[a + 1, 0] + w10 * tables[b, 0] + w11 * tables[b + 1, 0],
+        w00 * tables[a, 1] + w01 * tables[a + 1, 1] + w10 * tables[b, 1] + w11 * tables[b + 1, 1],
+        w00 * tables[a, 2] + w01 * tables[a + 1, 2] + w10 * tables[b, 2] + w11 * tables[b + 1, 2],
+        w00 * tables[a, 3] + w01 * tables[a + 1, 3] + w10 * tables[b, 3] + w11 * tables[b + 1, 3],
+    )
 
 
 @_compiled
-def _for_power(power_w: float, open_v: float, r0: float, thermal: float, exchange: float) -> float:
-    """Current in A at which a cell takes ``power_w``; its most powerful where it cannot give it.
+def _asinh(arg: float, root: float) -> float:
+    """asinh of ``arg`` whose sqrt(1 + arg^2) is known."""
+    return math.log(arg + root) if arg >= 0.0 else -math.log(root - arg)
 
-    Newton's steps on power from the current without resistance: monotone while discharging, since
-    power is convex in current there, and quadratic near the end.
+
+@_compiled
+def _asinh_near(arg: float, root: float, other: float, known: float) -> float:
+    """asinh of ``other``, from that of ``arg``: asinh a - asinh b = asinh(a sqrt(1+b2) - b ..)."""
+    apart = other * root - arg * math.sqrt(1.0 + other * other)
+    if abs(apart) > 0.2:
+        return _asinh(other, math.sqrt(1.0 + other * other))
+    square = apart * apart
+    return known + apart * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.0446)))
+
+
+@_compiled
+def _for_power(
+    power_w: float, open_v: float, ohm: float, thermal: float, inverse: float, secant: float
+) -> float:
+    """Current in A at which a cell takes ``power_w``; -inf where it cannot give as much.
+
+    Newton's steps on power, from the answer for a plain resistance ``ohm + secant``.
     """
-    current = power_w / open_v
+    inside = open_v * open_v + 4.0 * (ohm + secant) * power_w
+    current = 2.0 * power_w / (open_v + math.sqrt(max(inside, 0.0)))
     for _ in range(ROUNDS):
-        arg = current / (2.0 * exchange)
-        volts = open_v + r0 * current + thermal * math.asinh(arg)
-        slope = r0 + thermal / (2.0 * exchange * math.sqrt(1.0 + arg * arg))
-        gain = volts + current * slope
+        arg = current * inverse
+        root = math.sqrt(1.0 + arg * arg)
+        volts = open_v + ohm * current + thermal * _asinh(arg, root)
+        gain = volts + current * (ohm + thermal * inverse / root)
         if gain < MOST_POWER_V:
-            break
+            return -math.inf
         step = (current * volts - power_w) / gain
         current -= step
         if abs(step) < CLOSE_A:
@@ -102,32 +172,60 @@ def _for_power(power_w: float, open_v: float, r0: float, thermal: float, exchang
 
 
 @_compiled
-def _for_voltage(over_v: float, r0: float, thermal: float, exchange: float) -> float:
-    """Current in A that moves a cell's voltage by ``over_v``."""
-    current = over_v / (r0 + thermal / (2.0 * exchange))
+def _for_voltage(over_v: float, ohm: float, thermal: float, inverse: float) -> float:
+    """Current in A that moves a cell by ``over_v``: Newton's steps, from below, never beyond."""
+    current = over_v / (ohm + thermal * inverse)
     for _ in range(ROUNDS):
-        before = current
-        current = over_v / (r0 + _secant(current, thermal, exchange))
-        if abs(current - before) < CLOSE_A:
+        arg = current * inverse
+        root = math.sqrt(1.0 + arg * arg)
+        missing = over_v - ohm * current - thermal * _asinh(arg, root)
+        step = missing / (ohm + thermal * inverse / root)
+        current += step
+        if abs(step) < CLOSE_REST_A:
             break
     return current
 
 
 @_compiled
-def _limited(
-    current: float, open_v: float, soc: float, r0: float, thermal: float, exchange: float, p: Floats
-) -> float:
-    """The current that the pack's limits leave: voltage, current, SoC."""
-    volts = open_v + current * (r0 + _secant(current, thermal, exchange))
-    if volts < p[V_MIN] and current < 0.0:
-        current = max(current, min(_for_voltage(p[V_MIN] - open_v, r0, thermal, exchange), 0.0))
-    elif volts > p[V_MAX] and current > 0.0:
-        current = min(current, max(_for_voltage(p[V_MAX] - open_v, r0, thermal, exchange), 0.0))
-    if current < 0.0:
-        share = min(max((soc - p[SOC_MIN]) / DERATE_SOC, 0.0), 1.0)
-        return float(max(current, -p[I_DISCHARGE] * share))
-    share = min(max((p[SOC_MAX] - soc) / DERATE_SOC, TRICKLE), 1.0) if soc < p[SOC_MAX] else 0.0
-    return float(min(current, p[I_CHARGE] * share))
+def _discharge_share(degc: float, p: Floats) -> float:
+    """Share of the discharge current that the temperature leaves, 0..1."""
+    margin = min(degc - p[DEGC_MIN], p[DEGC_MAX] - degc) / DERATE_K
+    return float(min(max(margin, 0.0), 1.0))
+
+
+@_compiled
+def _charge_share(degc: float, p: Floats) -> float:
+    """Share of the charge current that the temperature leaves, 0..1: cold cells plate lithium."""
+    cold = (degc - p[CHARGE_NONE_DEGC]) / (p[CHARGE_FULL_DEGC] - p[CHARGE_NONE_DEGC])
+    return float(min(max(cold, 0.0), 1.0) * _discharge_share(degc, p))
+
+
+@_compiled
+def _most_discharge(soc: float, per_a: float, degc: float, p: Floats) -> float:
+    """Most negative current at a SoC that falls by ``per_a`` per A within the step."""
+    slope = p[I_DISCHARGE] / DERATE_SOC
+    by_soc = slope * max(soc - p[SOC_MIN], 0.0) / (1.0 + slope * per_a)
+    return -float(min(by_soc, p[I_DISCHARGE] * _discharge_share(degc, p)))
+
+
+@_compiled
+def _most_charge(soc: float, per_a: float, degc: float, p: Floats) -> float:
+    """Most positive current at a SoC that rises by ``per_a`` per A within the step."""
+    slope = p[I_CHARGE] / DERATE_SOC
+    room = max(p[SOC_MAX] - soc, 0.0)
+    by_soc = slope * room / (1.0 + slope * per_a)
+    least = TRICKLE * p[I_CHARGE]
+    if by_soc < least:
+        by_soc = min(least, room / per_a) if per_a > 0.0 else (least if room > 0.0 else 0.0)
+    return float(min(by_soc, p[I_CHARGE] * _charge_share(degc, p)))
+
+
+@_compiled
+def _decay(x: float) -> float:
+    """exp(-x), by its series where x is small."""
+    if x < 0.02:
+        return 1.0 - x * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x / 24.0)))
+    return math.exp(-x)
 
 
 @_compiled
@@ -138,53 +236,144 @@ def kernel(
     awake: bool,
     soc_stop: float,
     p: Floats,
-    table: Floats,
+    tables: Floats,
     state: Floats,
     out: Floats,
 ) -> int:
     """Run ``power_w`` (n,) at the terminals (positive charging) over steps of ``step_s`` (n,).
 
-    Sample k holds the current at its own instant; charge moved between samples is the trapezoid
-    of the current, so that it integrates back exactly. ``awake`` lets the coolant run. Returns
-    how many samples were done: fewer than n once SoC reached ``soc_stop`` while charging.
-    ``out`` (4, n) takes current A, pack voltage V, true SoC, degC; ``state`` (5,) is moved on.
+    ``awake``, or charging, lets heater and cooler run; their electric power comes off the
+    power asked, so the pack gives (or takes) it as well. Returns how many samples were done:
+    fewer than n once SoC reached ``soc_stop`` while charging. ``p`` (PARAMETERS,), ``tables``
+    (ROWS, COLUMNS), ``out`` (OUTPUTS, n), ``state`` (STATES,), which is moved on.
     """
-    soc, x1, x2, temp, last = state[0], state[1], state[2], state[3], state[4]
-    done, known_s, keep1, keep2 = 0, -1.0, 1.0, 1.0
+    soc, x1, x2 = state[STATE_SOC], state[STATE_X1], state[STATE_X2]
+    temp, last = state[STATE_DEGC], state[STATE_A]
+    weak_x1, weak_x2 = state[STATE_WEAK_X1], state[STATE_WEAK_X2]
+    drift = state[STATE_WEAK_DRIFT]
+    series = p[SERIES]
+    part = 1.0 / series
+    scale = p[GROWTH] / p[REFERENCE_AH]
+    weak_scale = scale * p[WEAK_RESISTANCE]
+    per_as = 1.0 / (3600.0 * p[CAPACITY_AH])
+    weaker = 1.0 / p[WEAK_CAPACITY]
+    weak_base = 1.0 - weaker + p[WEAK_SOC_OFFSET]
+    leak = p[WEAK_LEAK_A] * per_as * weaker
+    per_k = 1.0 / p[HEAT_J_PER_K]
+    outward = 1.0 / p[PASSIVE_W_PER_K]
+    secant, known_s, keep1, keep2 = 0.0, -1.0, 1.0, 1.0
+    done = 0
     for k in range(step_s.size):
         dt = step_s[k]
-        kelvin = temp + ZERO_K
-        inverse = 1.0 / kelvin - 1.0 / REFERENCE_K
-        drive = last / p[REFERENCE_AH] * p[GROWTH] * math.exp(RC_ACTIVATION_K * inverse)
         if dt != known_s:
-            known_s, keep1, keep2 = dt, math.exp(-dt / TAU1_S), math.exp(-dt / TAU2_S)
-        x1 = keep1 * x1 + (1.0 - keep1) * drive * R1_OHM_AH
-        x2 = keep2 * x2 + (1.0 - keep2) * drive * R2_OHM_AH
-        ahead = soc + last * dt / 3600.0 / p[CAPACITY_AH]
-        bend = (ahead - R0_LOWEST_SOC) / R0_LOWEST_SOC
-        r0 = p[GROWTH] * R0_OHM_AH / p[REFERENCE_AH] * math.exp(R0_ACTIVATION_K * inverse)
-        r0 *= 1.0 + R0_CURVE * bend * bend
-        exchange = EXCHANGE_C_RATE * p[REFERENCE_AH] / p[GROWTH]
-        exchange *= math.exp(-CT_ACTIVATION_K * inverse)
-        thermal = THERMAL_V_PER_K * kelvin
+            known_s = dt
+            keep1, keep2 = math.exp(-dt / p[TAU1_S]), math.exp(-dt / p[TAU2_S])
+        # Halves of the trapezoids that belong to the last current; the rest is resistance.
+        per_a = 0.5 * dt * per_as
+        soc += last * per_a
+        drift -= leak * dt
+        weak_soc = weak_base + soc * weaker + drift
+        if weak_soc < 0.0 and leak > 0.0:
+            drift -= weak_soc
+            weak_soc = 0.0
+        over_k = temp - REFERENCE_DEGC
+        place = min(max((temp - DEGC_LOWEST) / DEGC_STEP, 0.0), DEGC_POINTS - 1.0)
+        column = min(int(place), DEGC_POINTS - 2)
+        share = place - column
+        half1, half2 = 0.5 * (1.0 - keep1), 0.5 * (1.0 - keep2)
+        r0, inverse, r1, r2 = _elements(tables, soc, column, share)
+        r0, r1, r2 = r0 * scale, half1 * r1 * scale, half2 * r2 * scale
+        inverse *= scale
+        x1, x2 = keep1 * x1 + r1 * last, keep2 * x2 + r2 * last
+        ocv, slope, per_degree = _open(tables, soc, over_k)
+        open_v, ohm = ocv + x1 + x2, r0 + r1 + r2 + slope * per_a
+        w0, weak_inverse, w1, w2 = _elements(tables, weak_soc, column, share)
+        w0, w1, w2 = w0 * weak_scale, half1 * w1 * weak_scale, half2 * w2 * weak_scale
+        weak_inverse *= weak_scale
+        weak_x1, weak_x2 = keep1 * weak_x1 + w1 * last, keep2 * weak_x2 + w2 * last
+        weak_ocv, weak_slope, _ = _open(tables, weak_soc, over_k)
+        weak_open = weak_ocv + weak_x1 + weak_x2
+        weak_ohm = w0 + w1 + w2 + weak_slope * per_a * weaker
+        thermal = THERMAL_V_PER_K * (temp + ZERO_K)
+
+        power = power_w[k]
+        lowest, highest = min(soc, weak_soc), max(soc, weak_soc)
+        conduct, around, electric_w = p[PASSIVE_W_PER_K], ambient_degc, 0.0
+        if (awake and lowest > p[SOC_MIN] + DERATE_SOC) or power > 0.0:
+            moved_w, target = 0.0, ambient_degc
+            if temp < p[HEAT_BELOW_DEGC] and p[HEATER_W] > 0.0:
+                target = p[HEAT_BELOW_DEGC]
+                moved_w = p[HEATER_W] * min((target - temp) / CLIMATE_BAND_K, 1.0)
+                electric_w = moved_w
+            elif temp > p[COOL_ABOVE_DEGC] and p[COOLER_W] * p[COOLING] > 0.0:
+                target = p[COOL_ABOVE_DEGC]
+                moved_w = -p[COOLER_W] * p[COOLING] * min((temp - target) / CLIMATE_BAND_K, 1.0)
+                electric_w = -moved_w / p[COOLER_COP]
+            if moved_w != 0.0:
+                bridge = moved_w / (target - temp)
+                conduct = p[PASSIVE_W_PER_K] + bridge
+                around = (p[PASSIVE_W_PER_K] * ambient_degc + bridge * target) / conduct
+        want = power - electric_w
         current = 0.0
-        if power_w[k] != 0.0:
-            open_v = _interpolate(table, ahead) + x1 + x2
-            current = _for_power(power_w[k] / p[SERIES], open_v, r0, thermal, exchange)
-            current = _limited(current, open_v, ahead, r0, thermal, exchange, p)
-        soc += 0.5 * (last + current) * dt / 3600.0 / p[CAPACITY_AH]
-        over = r0 * current + thermal * math.asinh(current / (2.0 * exchange)) + x1 + x2
-        heat_w = abs(over * current) * p[SERIES]
-        exchange_w, around = p[PASSIVE_W_PER_K], ambient_degc
-        if awake and temp > COOL_ABOVE_DEGC:
-            exchange_w, around = p[ACTIVE_W_PER_K], min(ambient_degc, COOLANT_DEGC)
-        settled = around + heat_w / exchange_w
-        temp = settled + (temp - settled) * math.exp(-exchange_w * dt / p[HEAT_J_PER_K])
+        if want != 0.0:
+            mean_v = open_v + (weak_open - open_v) * part
+            mean_ohm = ohm + (weak_ohm - ohm) * part
+            if secant == 0.0:
+                secant = thermal * inverse
+            current = _for_power(want * part, mean_v, mean_ohm, thermal, inverse, secant)
+            if current < 0.0:
+                current = max(current, _most_discharge(lowest, per_a * weaker, temp, p))
+            else:
+                current = min(current, _most_charge(highest, per_a * weaker, temp, p))
+        arg = current * inverse
+        root = math.sqrt(1.0 + arg * arg)
+        angle = _asinh(arg, root)
+        weak_angle = _asinh_near(arg, root, current * weak_inverse, angle)
+        volts = open_v + ohm * current + thermal * angle
+        weak_v = weak_open + weak_ohm * current + thermal * weak_angle
+        bounded = current
+        if current < 0.0 and min(volts, weak_v) < p[V_MIN]:
+            if volts < p[V_MIN]:
+                bounded = _for_voltage(min(p[V_MIN] - open_v, 0.0), ohm, thermal, inverse)
+            if weak_v < p[V_MIN]:
+                least_v = min(p[V_MIN] - weak_open, 0.0)
+                bounded = max(bounded, _for_voltage(least_v, weak_ohm, thermal, weak_inverse))
+        elif current > 0.0 and max(volts, weak_v) > p[V_MAX]:
+            if volts > p[V_MAX]:
+                bounded = _for_voltage(max(p[V_MAX] - open_v, 0.0), ohm, thermal, inverse)
+            if weak_v > p[V_MAX]:
+                most_v = max(p[V_MAX] - weak_open, 0.0)
+                bounded = min(bounded, _for_voltage(most_v, weak_ohm, thermal, weak_inverse))
+        if bounded != current:
+            current = bounded
+            arg = current * inverse
+            root = math.sqrt(1.0 + arg * arg)
+            angle = _asinh(arg, root)
+            weak_angle = _asinh_near(arg, root, current * weak_inverse, angle)
+            volts = open_v + ohm * current + thermal * angle
+            weak_v = weak_open + weak_ohm * current + thermal * weak_angle
+        if abs(arg) > 1e-3:
+            secant = thermal * angle / current
+        x1, x2 = x1 + r1 * current, x2 + r2 * current
+        weak_x1, weak_x2 = weak_x1 + w1 * current, weak_x2 + w2 * current
+        soc += current * per_a
+        pack_v = volts * (series - 1.0) + weak_v
+        over_v = pack_v - (ocv + slope * per_a * current) * (series - 1.0)
+        over_v -= weak_ocv + weak_slope * per_a * weaker * current
+        heat_w = current * (over_v + series * per_degree * (temp + ZERO_K))
+        settled = around + heat_w * outward
+        if conduct != p[PASSIVE_W_PER_K]:
+            settled = around + heat_w / conduct
+        temp = settled + (temp - settled) * _decay(conduct * dt * per_k)
         last = current
-        out[0, k], out[2, k], out[3, k] = current, soc, temp
-        out[1, k] = (_interpolate(table, soc) + over) * p[SERIES]
+        out[CURRENT_A, k], out[VOLTAGE_V, k], out[SOC, k] = current, pack_v, soc
+        out[TEMPERATURE_DEGC, k] = temp
+        out[LOWEST_V, k], out[HIGHEST_V, k] = min(volts, weak_v), max(volts, weak_v)
         done = k + 1
-        if soc >= soc_stop and power_w[k] > 0.0:
+        if soc >= soc_stop and power > 0.0:
             break
-    state[0], state[1], state[2], state[3], state[4] = soc, x1, x2, temp, last
+    state[STATE_SOC], state[STATE_X1], state[STATE_X2] = soc, x1, x2
+    state[STATE_DEGC], state[STATE_A] = temp, last
+    state[STATE_WEAK_X1], state[STATE_WEAK_X2] = weak_x1, weak_x2
+    state[STATE_WEAK_DRIFT] = drift
     return done

@@ -1,11 +1,11 @@
-"""Speed over time: regulatory cycles as data, and random trips composed of their micro-trips."""
+"""Speed over time: regulatory cycles as data, and cycles of one's own from CSV."""
 
+import csv
 import difflib
-import itertools
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from evitals.errors import InputError
 
 Floats = NDArray[np.float64]
-Road = Literal["urban", "rural", "motorway"]
-CYCLES = ("hwfet", "udds", "us06")
-STANDSTILL_MPS = 0.1
+CYCLES = ("hwfet", "udds", "us06", "wltc3b")
+LONGEST_STEP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,74 +34,87 @@ class Cycle:
 
 @cache
 def cycle(name: str) -> Cycle:
-    """A regulatory cycle by name: udds, hwfet, us06. Raises InputError with the nearest names."""
+    """A regulatory cycle by name: udds, hwfet, us06, wltc3b.
+
+    Raises InputError with the nearest names.
+    """
     if name.lower() not in CYCLES:
         near = difflib.get_close_matches(name.lower(), CYCLES, cutoff=0.3) or list(CYCLES)
         raise InputError("cycle", name, "is not a known cycle", f"use one of {', '.join(near)}")
-    text = (resources.files("evitals.twin") / "data" / f"{name.lower()}.csv").read_text("utf-8")
+    folder = resources.files("evitals.twin") / "data" / "cycles"
+    text = (folder / f"{name.lower()}.csv").read_text("utf-8")
     rows = [line for line in text.splitlines() if not line.startswith("#")]
     speed = np.array([float(row) for row in rows[1:]])
     return Cycle(name.lower(), np.arange(float(speed.size)), speed)
 
 
+def cycle_from(name: str) -> Cycle:
+    """A cycle by name, or from a CSV file where ``name`` ends so. Raises InputError."""
+    return read_cycle(Path(name)) if name.lower().endswith(".csv") else cycle(name)
+
+
+def read_cycle(path: Path) -> Cycle:
+    """A cycle from a CSV file with columns ``time_s`` and ``speed_mps`` (or ``speed_kmh``).
+
+    Lines starting with # are comments; without ``time_s`` rows are seconds. Raises InputError
+    naming the file and the row (counted from 1 after the header) of what cannot be driven.
+    """
+    try:
+        lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("cycle", str(path), "cannot be read", f"check the file: {error}") from None
+    rows = list(csv.reader(line for line in lines if not line.lstrip().startswith("#")))
+    header = [name.strip() for name in rows[0]] if rows else []
+    speeds = [name for name in ("speed_mps", "speed_kmh") if name in header]
+    if not speeds:
+        raise InputError("cycle", str(path), "has no column speed_mps", "name it so in the header")
+    speed = _column(rows, header, speeds[0]) / (3.6 if speeds[0] == "speed_kmh" else 1.0)
+    timed = "time_s" in header
+    time = _column(rows, header, "time_s") if timed else np.arange(float(speed.size))
+    return custom_cycle(path.stem, time, speed)
+
+
+def _column(rows: list[list[str]], header: list[str], name: str) -> Floats:
+    at, values = header.index(name), []
+    for number, row in enumerate(rows[1:], 1):
+        try:
+            values.append(float(row[at]))
+        except (ValueError, IndexError):
+            seen = row[at] if at < len(row) else ""
+            raise InputError(name, seen, f"in row {number} is no number", "correct it") from None
+    return np.array(values)
+
+
 def custom_cycle(name: str, time_s: Floats, speed_mps: Floats) -> Cycle:
     """A cycle from arrays (n,). Raises InputError for gaps (> 10 s), repeated or backward time,
-    negative or impossible speeds."""
+    negative or impossible speeds, naming the row (from 1)."""
     time, speed = np.asarray(time_s, float), np.asarray(speed_mps, float)
-    if time.shape != speed.shape or time.ndim != 1 or time.size < 2:
+    if time.shape != speed.shape or time.ndim != 1:
         raise InputError("time_s", time.shape, "does not match speed_mps", "give two equal columns")
-    if not (np.isfinite(time).all() and np.isfinite(speed).all()):
-        raise InputError("speed_mps", "NaN", "is not finite", "remove or fill these samples")
-    step = np.diff(time)
+    if time.size < 2:
+        raise InputError("time_s", time.size, "rows are no cycle", "give two or more")
+    for name_, values in (("time_s", time), ("speed_mps", speed)):
+        if not np.isfinite(values).all():
+            at = _row(~np.isfinite(values))
+            raise InputError(name_, "NaN", f"in row {at} is not finite", "remove or fill it")
+    step = np.diff(time, prepend=time[0] - 1.0)
     if np.any(step <= 0.0):
-        at = int(np.argmax(step <= 0.0)) + 1
-        raise InputError("time_s", float(time[at]), f"at row {at} does not rise", "sort the rows")
-    if np.any(step > 10.0):
-        at = int(np.argmax(step > 10.0)) + 1
-        raise InputError("time_s", float(step[at - 1]), f"s gap before row {at}", "cut it there")
+        at = _row(step <= 0.0)
+        word = "repeats the time before" if step[at - 1] == 0.0 else "goes back in time"
+        raise InputError("time_s", float(time[at - 1]), f"in row {at} {word}", "sort the rows")
+    if np.any(step > LONGEST_STEP_S):
+        at = _row(step > LONGEST_STEP_S)
+        gap = f"in row {at} comes {step[at - 1]:g} s after the row before"
+        remedy = f"fill the gap, at most {LONGEST_STEP_S:g} s between rows"
+        raise InputError("time_s", float(time[at - 1]), gap, remedy)
     if np.any(speed < 0.0) or np.any(speed > 100.0):
-        at = int(np.argmax((speed < 0.0) | (speed > 100.0)))
-        raise InputError("speed_mps", float(speed[at]), f"at row {at}", "give 0 to 100 m/s")
+        at = _row((speed < 0.0) | (speed > 100.0))
+        raise InputError(
+            "speed_mps", float(speed[at - 1]), f"in row {at} is no speed", "give 0 to 100 m/s"
+        )
     return Cycle(name, time - time[0], speed)
 
 
-@cache
-def microtrips(road: Road) -> tuple[Floats, ...]:
-    """Stretches (n,) m/s at 1 Hz that start and end at standstill, by kind of road.
-
-    Urban ones come from UDDS, the rural one is HWFET, motorway ones are the long ones of US06.
-    """
-    source = {"urban": "udds", "rural": "hwfet", "motorway": "us06"}[road]
-    speed = cycle(source).speed_mps
-    still = np.flatnonzero(speed < STANDSTILL_MPS)
-    found = [
-        speed[a : b + 1]
-        for a, b in itertools.pairwise(still)
-        if b - a > 10 and speed[a : b + 1].max() > 3.0
-    ]
-    return tuple(part for part in found if road != "motorway" or part.max() > 25.0)
-
-
-def random_trip(rng: np.random.Generator, duration_s: float, motorway: float) -> Cycle:
-    """A trip of about ``duration_s`` at 1 Hz: micro-trips drawn at random with pauses between.
-
-    ``motorway`` in [0, 1] is the wish for fast roads. Each micro-trip is driven at its own pace
-    (0.85 to 1.1 of the recorded speed), accelerations stay below 4.2 m/s2.
-    """
-    parts: list[Floats] = [np.zeros(5)]
-    seconds = 0
-    while seconds < duration_s:
-        draw = rng.random()
-        road: Road = "urban"
-        if draw < 0.7 * motorway:
-            road = "motorway"
-        elif draw < motorway:
-            road = "rural"
-        choices = microtrips(road)
-        pace = rng.uniform(0.85, 1.1)
-        part = choices[int(rng.integers(len(choices)))] * pace
-        pause = np.zeros(int(rng.integers(2, 30)))
-        parts += [part, pause]
-        seconds += part.size + pause.size
-    speed = np.concatenate(parts)
-    return Cycle("random", np.arange(float(speed.size)), speed)
+def _row(bad: NDArray[np.bool_]) -> int:
+    """Row, from 1, of the first that is bad."""
+    return int(np.argmax(bad)) + 1

@@ -159,7 +159,7 @@ def evidence_of(service: Service, vehicle_id: str) -> list[EvidencePoint]:
     # Taken out while it is used: a second request at the same time follows from the start.
     followed = service.evidence.pop(vehicle_id, None)
     if followed is None or not followed.leads_to(described.battery, trips):
-        followed = Followed(described.battery, service.settings)
+        followed = Followed(described.battery)
     points = followed.follow(trips)
     if len(service.evidence) >= EVIDENCE_MOST:
         service.evidence.clear()

@@ -1,0 +1,1 @@
+"""Other simulators, and plain rewritings, that the twin is held against."""
