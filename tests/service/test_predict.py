@@ -322,7 +322,7 @@ def test_digest_is_of_content_and_time() -> None:
     assert first.event_time == stamp
     elsewhere = request(event_time=stamp.astimezone(timezone(timedelta(hours=2))))
     assert reply(elsewhere).trip_digest == first.trip_digest
-    others = [
+    others: list[dict[str, Any]] = [
         {"dod": 50.0}, {"dod": 51.0}, {"vehicle_id": "B0006"}, {"vehicle_id": "B00050"},
         {"event_time": stamp + timedelta(microseconds=1)}, {"event_time": None},
     ]  # fmt: skip
