@@ -45,8 +45,8 @@ STYLES = {
 class Spreads(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is not known of a vehicle's future: standard deviations, own round figures.
 
-    ``pace`` of ageing from cell to cell (log-normal; BLAST-Lite assumes 0.15 of its users' cells,
-    the fleet 0.2), ``new_capacity`` over nominal, ``warmth_k`` of the place around its climate,
+    ``pace`` of ageing from cell to cell (log-normal; BLAST-Lite draws 0.15, the fleet here 0.2),
+    ``new_capacity`` over nominal, ``warmth_k`` of the place around its climate,
     ``distance`` and ``consumption`` (log-normal) around the scenario's. ``samples`` are drawn.
     """
 
