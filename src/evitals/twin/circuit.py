@@ -34,10 +34,6 @@ CLIMATE_BAND_K = 3.0
 ROUNDS, CLOSE_A, CLOSE_REST_A = 12, 1e-3, 1e-6
 MOST_POWER_V = 0.1
 """Where power hardly grows with current any more, the pack can give no more."""
-SINH_STEP, SINH_MOST = 1.0 / 16.0, 16.0
-_X = SINH_STEP * np.arange(SINH_MOST / SINH_STEP + 2.0)
-SINH: Floats = np.stack([np.arcsinh(_X), SINH_STEP / np.sqrt(1.0 + _X**2)], axis=1)
-"""asinh and its rise over a step, point by point: asinh by logarithm takes twice as long."""
 
 GRID = 401
 """Points of the OCV over SoC 0..1."""
@@ -102,13 +98,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def _compiled(function: _Function) -> _Function:
-    # Multiply-adds may be fused and divisions become products: 1e-15, and a fifth of the time.
-    fast = {"contract", "arcp", "nsz"}
-    return cast(_Function, numba.njit(cache=True, error_model="numpy", fastmath=fast)(function))
-
-
-def _inlined(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(inline="always")(function))
+    return cast(_Function, numba.njit(cache=True)(function))
 
 
 @_compiled
@@ -142,26 +132,22 @@ def _elements(
 
 
 @_compiled
-def _asinh(arg: float) -> tuple[float, float]:
-    """asinh and its slope: cubics between points 1/16 apart, within 1e-7 of the logarithm."""
-    size = abs(arg)
-    if size >= SINH_MOST:
-        root = math.sqrt(1.0 + arg * arg)
-        far = math.log(size + root)
-        return (far if arg >= 0.0 else -far), 1.0 / root
-    place = size / SINH_STEP
-    at = int(place)
-    t = place - at
-    low, low_slope = SINH[at, 0], SINH[at, 1]
-    rise, high_slope = SINH[at + 1, 0] - low, SINH[at + 1, 1]
-    third = low_slope + high_slope - 2.0 * rise
-    second = rise - low_slope - third
-    near = low + t * (low_slope + t * (second + t * third))
-    slope = (low_slope + t * (2.0 * second + t * 3.0 * third)) / SINH_STEP
-    return (near if arg >= 0.0 else -near), slope
+def _asinh(arg: float, root: float) -> float:
+    """asinh of ``arg`` whose sqrt(1 + arg^2) is known."""
+    return math.log(arg + root) if arg >= 0.0 else -math.log(root - arg)
 
 
-@_inlined
+@_compiled
+def _asinh_near(arg: float, root: float, other: float, known: float) -> float:
+    """asinh of ``other``, from that of ``arg``: asinh a - asinh b = asinh(a sqrt(1+b2) - b ..)."""
+    apart = other * root - arg * math.sqrt(1.0 + other * other)
+    if abs(apart) > 0.2:
+        return _asinh(other, math.sqrt(1.0 + other * other))
+    square = apart * apart
+    return known + apart * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.0446)))
+
+
+@_compiled
 def _for_power(
     power_w: float, open_v: float, ohm: float, thermal: float, inverse: float, secant: float
 ) -> float:
@@ -172,9 +158,10 @@ def _for_power(
     inside = open_v * open_v + 4.0 * (ohm + secant) * power_w
     current = 2.0 * power_w / (open_v + math.sqrt(max(inside, 0.0)))
     for _ in range(ROUNDS):
-        angle, slope = _asinh(current * inverse)
-        volts = open_v + ohm * current + thermal * angle
-        gain = volts + current * (ohm + thermal * inverse * slope)
+        arg = current * inverse
+        root = math.sqrt(1.0 + arg * arg)
+        volts = open_v + ohm * current + thermal * _asinh(arg, root)
+        gain = volts + current * (ohm + thermal * inverse / root)
         if gain < MOST_POWER_V:
             return -math.inf
         step = (current * volts - power_w) / gain
@@ -189,9 +176,10 @@ def _for_voltage(over_v: float, ohm: float, thermal: float, inverse: float) -> f
     """Current in A that moves a cell by ``over_v``: Newton's steps, from below, never beyond."""
     current = over_v / (ohm + thermal * inverse)
     for _ in range(ROUNDS):
-        angle, slope = _asinh(current * inverse)
-        missing = over_v - ohm * current - thermal * angle
-        step = missing / (ohm + thermal * inverse * slope)
+        arg = current * inverse
+        root = math.sqrt(1.0 + arg * arg)
+        missing = over_v - ohm * current - thermal * _asinh(arg, root)
+        step = missing / (ohm + thermal * inverse / root)
         current += step
         if abs(step) < CLOSE_REST_A:
             break
@@ -337,8 +325,10 @@ def kernel(
                 current = max(current, _most_discharge(lowest, per_a * weaker, temp, p))
             else:
                 current = min(current, _most_charge(highest, per_a * weaker, temp, p))
-        angle, _ = _asinh(current * inverse)
-        weak_angle, _ = _asinh(current * weak_inverse)
+        arg = current * inverse
+        root = math.sqrt(1.0 + arg * arg)
+        angle = _asinh(arg, root)
+        weak_angle = _asinh_near(arg, root, current * weak_inverse, angle)
         volts = open_v + ohm * current + thermal * angle
         weak_v = weak_open + weak_ohm * current + thermal * weak_angle
         bounded = current
@@ -356,11 +346,13 @@ def kernel(
                 bounded = min(bounded, _for_voltage(most_v, weak_ohm, thermal, weak_inverse))
         if bounded != current:
             current = bounded
-            angle, _ = _asinh(current * inverse)
-            weak_angle, _ = _asinh(current * weak_inverse)
+            arg = current * inverse
+            root = math.sqrt(1.0 + arg * arg)
+            angle = _asinh(arg, root)
+            weak_angle = _asinh_near(arg, root, current * weak_inverse, angle)
             volts = open_v + ohm * current + thermal * angle
             weak_v = weak_open + weak_ohm * current + thermal * weak_angle
-        if abs(current * inverse) > 1e-3:
+        if abs(arg) > 1e-3:
             secant = thermal * angle / current
         x1, x2 = x1 + r1 * current, x2 + r2 * current
         weak_x1, weak_x2 = weak_x1 + w1 * current, weak_x2 + w2 * current
