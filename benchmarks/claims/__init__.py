@@ -5,7 +5,17 @@ from importlib import import_module
 
 from benchmarks.result import Row, Scale
 
-CLAIMS = ("inference", "trip_features", "newest", "predict", "batch", "file_drop", "ingest", "page")
+CLAIMS = (
+    "inference",
+    "trip_features",
+    "newest",
+    "predict",
+    "batch",
+    "file_drop",
+    "ingest",
+    "page",
+    "ageing",
+)
 """In the order they are run."""
 
 

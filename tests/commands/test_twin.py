@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 from click.testing import CliRunner
 
 from evitals.cli import main
@@ -23,14 +24,47 @@ def test_an_unknown_vehicle_is_named() -> None:
     assert "renault-zoe-ze50" in result.output
 
 
-def test_fleet_writes_descriptions_trips_and_a_separate_truth(tmp_path: Path) -> None:
+def test_fleet_writes_descriptions_features_trips_and_a_separate_truth(tmp_path: Path) -> None:
     out = tmp_path / "fleet"
     arguments = ["twin", "fleet", "--vehicles", "2", "--days", "3", "--out", str(out), "--json"]
+    arguments += ["--format", "csv", "--workers", "1"]
     report = json.loads(CliRunner().invoke(main, arguments).output)
     trips = sorted((out / "trips").glob("*.csv"))
-    assert len(trips) == report["trips"] > 0
+    assert len(trips) == report["recordings"] > 0
     assert len(list((out / "vehicles").glob("*.json"))) == 2
-    assert set(pl.read_parquet(out / "truth.parquet")["vehicle_id"]) == {
-        path.stem for path in (out / "vehicles").iterdir()
+    features = pl.read_parquet(out / "features" / "*.parquet")
+    assert features.height == report["trips"] >= report["recordings"]
+    for table in (features, pl.read_parquet(out / "truth.parquet")):
+        assert set(table["vehicle_id"]) == {path.stem for path in (out / "vehicles").iterdir()}
+    assert not {"capacity_ah", "soh"} & {
+        *pl.read_csv(trips[0], n_rows=1).columns,
+        *features.columns,
     }
-    assert "capacity_ah" not in pl.read_csv(trips[0], n_rows=1).columns
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--years", "1", "--days", "3"], "--years or --days, not both"),
+        (["--format", "csv", "--to", "here"], "--to or --format, not both"),
+        (["--sample", "3"], "give 0 to 2"),
+        (["--sample", "many"], "give a number or a share"),
+        (["--mix", "renault-zoe-ze50"], "write MODEL=SHARE"),
+        (["--mix", "renault-zo=1"], "use one of"),
+        (["--to", "ftp://somewhere"], "is no address to send to"),
+        (["--to", "mqtt://127.0.0.1:1"], "names no host and topic"),
+    ],
+)
+def test_what_a_fleet_cannot_be_is_said(wrong: list[str], said: str, tmp_path: Path) -> None:
+    arguments = ["twin", "fleet", "--vehicles", "2", "--days", "1", "--workers", "1"]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "fleet"), *wrong])
+    assert result.exit_code != 0
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_share_of_the_fleet_keeps_its_samples(tmp_path: Path) -> None:
+    arguments = ["twin", "fleet", "--vehicles", "3", "--days", "1", "--workers", "1", "--json"]
+    arguments += ["--format", "parquet", "--sample", "0.5", "--out", str(tmp_path / "fleet")]
+    report = json.loads(CliRunner().invoke(main, arguments).output)
+    assert report["kept_vehicles"] == 2
+    assert len(list((tmp_path / "fleet" / "trips").iterdir())) == 2

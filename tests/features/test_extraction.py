@@ -125,6 +125,15 @@ def test_missing_stays_missing() -> None:
     assert known(f["charge_out_ah"]) > 0.0
 
 
+def test_columns_may_be_read_only_each_for_itself() -> None:
+    columns = drive()
+    frozen = {name: values.copy() for name, values in columns.items()}
+    for name in ("time_s", "voltage_v"):
+        frozen[name].setflags(write=False)
+    np.testing.assert_array_equal(extract(frozen, PACK), extract(columns, PACK))
+    assert columns["current_a"].flags.writeable
+
+
 def test_missing_samples_are_bridged_not_zero_filled() -> None:
     columns = drive()
     whole = as_dict(extract(columns, PACK))

@@ -33,7 +33,7 @@ def test_urban_journeys_lie_near_udds() -> None:
 
 
 def test_mixed_journeys_lie_near_wltc() -> None:
-    ours, wltc = typical(Style()), journeys.statistics(cycles.cycle("wltc").speed_mps)
+    ours, wltc = typical(Style()), journeys.statistics(cycles.cycle("wltc3b").speed_mps)
     assert 0.8 < ours.mean_mps / wltc.mean_mps < 1.25
     assert 0.8 < ours.acceleration_p95_mps2 / wltc.acceleration_p95_mps2 < 1.5
     assert 0.8 < ours.pke_mps2 / wltc.pke_mps2 < 1.3

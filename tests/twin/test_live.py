@@ -55,6 +55,21 @@ def test_a_stream_without_pace_is_refused() -> None:
         next(live.stream(Fleet(vehicles=1, days=1, seed=1), 0.0))
 
 
+def test_truth_carries_faults_their_dates_and_sizes(tmp_path: Path) -> None:
+    fleet = Fleet(vehicles=3, days=200, seed=8, trips_per_day=0.2, fault_rate=4.0)
+    truth = pl.read_parquet(live.write_truth(fleet, tmp_path / "truth.parquet"))
+    last = truth.filter(pl.col("day") == fleet.until_s // DAY_S - 1).sort("vehicle_id")
+    for i, found in enumerate(last["faults"].to_list()):
+        assert [(f["kind"], f["day"], f["size"]) for f in found] == [
+            (f.kind, f.day, f.size) for f in fleet.faults(i)
+        ]
+    first = truth.filter(pl.col("day") == fleet.until_s // DAY_S - 200)
+    assert first["faults"].list.len().sum() == 0
+    assert set(truth.columns) >= {"capacity_ah", "usable_ah", "resistance_growth"}
+    written = live.write_life(Fleet(1, 2, 8, fault_rate=4.0), tmp_path / "trips", 0)
+    assert not set(pl.read_csv(written[0], n_rows=1).columns) & {"faults", "capacity_ah"}
+
+
 def test_a_written_fleet_has_vehicles_trips_and_truth_apart(tmp_path: Path) -> None:
     fleet = Fleet(vehicles=2, days=3, seed=8)
     done: list[int] = []

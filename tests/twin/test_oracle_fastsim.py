@@ -21,7 +21,7 @@ from evitals.twin.vehicle import TwinVehicle
 
 FROZEN = Path(__file__).parent / "frozen"
 FILES = sorted(FROZEN.glob("fastsim_*.json"))
-CYCLES = ("udds", "hwfet", "us06", "wltc")
+CYCLES = ("udds", "hwfet", "us06", "wltc3b")
 FIELDS = (
     *("vehicle_id", "cell", "mass_kg", "drag_coefficient", "frontal_area_m2"),
     *("rolling_resistance", "wheel_inertia_kgm2", "wheel_radius_m", "motor_power_w"),

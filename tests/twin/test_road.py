@@ -158,3 +158,19 @@ def test_what_cannot_be_is_refused_by_field(given_: dict[str, Any], field: str) 
     cycle = cycles.cycle("udds")
     with pytest.raises(InputError, match=field):
         road.drive(vehicle.vehicle(ZOE), cycle.time_s, cycle.speed_mps, **given_)
+
+
+def test_tyres_roll_harder_in_the_cold() -> None:
+    # ISO 28580: 0.8 % per K for cars; the rest of the difference is denser air.
+    cycle = cycles.cycle("udds")
+    car = msgspec.structs.replace(vehicle.vehicle(ZOE), drag_coefficient=1e-9)
+    free = msgspec.structs.replace(car, rolling_per_k=0.0)
+
+    def energy(which: vehicle.TwinVehicle, degc: float) -> float:
+        drive = road.drive(which, cycle.time_s, cycle.speed_mps, ambient_degc=degc, always_w=0.0)
+        return -float(drive.power_w.sum())
+
+    assert energy(free, -3.0) == pytest.approx(energy(free, 22.0), rel=1e-9)
+    assert energy(car, 22.0) == pytest.approx(energy(free, 22.0), rel=1e-9)
+    harder = msgspec.structs.replace(free, rolling_resistance=1.2 * car.rolling_resistance)
+    assert energy(car, -3.0) == pytest.approx(energy(harder, 22.0), rel=1e-9)

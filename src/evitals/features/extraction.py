@@ -16,6 +16,7 @@ SIGNALS_USED = ("current_a", "voltage_v", "temperature_degc", "soc", "speed_mps"
 REST_C_RATE = 1 / 50
 STEP_C_RATE = 1 / 10
 _ABSENT = np.empty(0)
+_ABSENT.setflags(write=False)
 
 
 def parameters(battery: Battery) -> NDArray[np.float64]:
@@ -112,6 +113,10 @@ def _column(
         raise InputError(
             name, values.shape, f"is not a column of {size} rows", "send equal columns"
         )
+    if values.flags.writeable:
+        # One type for all columns, however they came: the kernels are compiled once.
+        values = values.view()
+        values.flags.writeable = False
     return values
 
 

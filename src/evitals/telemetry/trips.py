@@ -15,7 +15,6 @@ applied again to one of its trips:
 """
 
 from datetime import timedelta
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,8 @@ from evitals.battery import Battery
 from evitals.telemetry.checks import LOCAL, local_findings
 from evitals.telemetry.digest import place_digest
 from evitals.telemetry.examination import Examination
-from evitals.telemetry.gaps import gap_rows
+from evitals.telemetry.gaps import GAP_MAX_S, GAP_S, GAP_STEPS
+from evitals.telemetry.pieces import cut_rows
 from evitals.telemetry.recording import Finding, Kind, Recording, Trip
 from evitals.telemetry.stuck import STANDING_MPS
 
@@ -37,9 +37,7 @@ PACK_REST_A, CELL_REST_A = 1.0, 0.05
 """Rest current where no battery is given; a pack is what has more than `CELL_TOP_V` volts."""
 CELL_TOP_V = 6.0
 
-REST, CHARGE, DRIVE, OPEN = 0, 1, 2, 3
 KINDS: tuple[Kind, ...] = ("rest", "charge", "drive")
-States = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float64]
 Piece = tuple[int, int, int, bool]
 """First row, row after the last, state, whether it follows the piece before without a gap."""
@@ -58,96 +56,39 @@ def cut(
     examination = Examination.of(recording, battery) if examination is None else examination
     chart = examination.chart
     limit = rest_current_a(recording.table, battery)
-    pieces = _cut(chart.time, chart.current, chart.speed, limit, 0, False)
+    pieces = pieces_of(chart.time, chart.current, chart.speed, limit)
     return [_trip(recording, examination, number, piece) for number, piece in enumerate(pieces)]
+
+
+def pieces_of(time_s: Floats, current_a: Floats, speed_mps: Floats, limit_a: float) -> list[Piece]:
+    """Where arrays (n,) of a recording are cut; ``limit_a`` is the rest current, NaN is missing."""
+    rules = np.array(
+        [STANDING_MPS, limit_a, REST_S, CHARGE_S, PAUSE_S, GAP_S, GAP_STEPS, GAP_MAX_S]
+    )
+    columns = (_seen(time_s), _seen(current_a), _seen(speed_mps))
+    pieces = cut_rows(*columns, rules).tolist()
+    return [(first, stop, state, bool(follows)) for first, stop, state, follows in pieces]
+
+
+def _seen(values: Floats) -> Floats:
+    """Contiguous and read-only, whatever came: one compiled version serves all."""
+    view = np.ascontiguousarray(values, dtype=np.float64).view()
+    view.flags.writeable = False
+    return view
 
 
 def rest_current_a(table: pl.DataFrame, battery: Battery | None) -> float:
     """The current below which a battery rests, A."""
     if battery is not None:
-        fraction = REST_C_RATE * battery.reference_capacity_ah
-        return max(fraction, 2 * battery.sensors.current_resolution_a)
+        return rest_limit_a(battery)
     top = table["voltage_v"].max() if "voltage_v" in table.columns else None
     return PACK_REST_A if isinstance(top, float) and top > CELL_TOP_V else CELL_REST_A
 
 
-def _cut(
-    time: Floats, current: Floats, speed: Floats, limit: float, first: int, follows: bool
-) -> list[Piece]:
-    """Cut until every piece, taken alone, is one piece: that makes cutting again change nothing."""
-    pieces = _once(time, current, speed, limit)
-    if len(pieces) == 1:
-        return [(first, first + len(time), pieces[0][2], follows)]
-    done: list[Piece] = []
-    for start, stop, _, joined in pieces:
-        part = slice(start, stop)
-        joined = follows if start == 0 else joined
-        done += _cut(time[part], current[part], speed[part], limit, first + start, joined)
-    return done
-
-
-def _once(time: Floats, current: Floats, speed: Floats, limit: float) -> list[Piece]:
-    edges = [0, *gap_rows(time).tolist(), len(time)]
-    pieces: list[Piece] = []
-    for start, stop in pairwise(edges):
-        part = slice(start, stop)
-        states = _states(time[part], current[part], speed[part], limit)
-        runs = _runs(states)
-        pieces += [(start + a, start + b, int(states[a]), k > 0) for k, (a, b) in enumerate(runs)]
-    return pieces
-
-
-def _states(time: Floats, current: Floats, speed: Floats, limit: float) -> States:
-    """The state of every sample of a stretch without gaps, after short runs were merged."""
-    moving = np.abs(speed) > STANDING_MPS  # a missing speed does not move
-    states = np.full(len(time), DRIVE, dtype=np.int8)
-    states[~moving & (np.abs(current) <= limit)] = REST
-    states[~moving & (current > limit)] = CHARGE
-    states = _filled(np.where(np.isnan(current) & ~moving, OPEN, states).astype(np.int8), DRIVE)
-    if not (states == REST).all():
-        states = _filled(_replaced(time, states, REST, REST_S, OPEN), REST)
-    states = _replaced(time, states, CHARGE, CHARGE_S, DRIVE)
-    return _replaced(time, states, DRIVE, PAUSE_S, CHARGE, between=True)
-
-
-def _runs(states: States) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(states[1:] != states[:-1]) + 1
-    bounds = [0, *edges.tolist(), len(states)]
-    return list(pairwise(bounds)) if len(states) else []
-
-
-def _replaced(
-    time: Floats, states: States, state: int, shorter_s: float, by: int, between: bool = False
-) -> States:
-    """Runs of ``state`` shorter than ``shorter_s`` become ``by``; with ``between`` only where
-    ``by`` stands on both sides. A run lasts from its first to its last sample, in either context.
-    """
-    edges = np.flatnonzero(states[1:] != states[:-1]) + 1
-    if not len(edges):
-        return states
-    starts, stops = np.concatenate([[0], edges]), np.concatenate([edges, [len(states)]])
-    short = (states[starts] == state) & (time[stops - 1] - time[starts] < shorter_s)
-    if between:
-        around = states[starts] == by
-        short[1:-1] &= around[:-2] & around[2:]
-        short[[0, -1]] = False
-    if not short.any():
-        return states
-    result = states.copy()
-    result[np.repeat(short, stops - starts)] = by
-    return result
-
-
-def _filled(states: States, default: int) -> States:
-    """OPEN samples take the state before them, at the start the state after; else ``default``."""
-    known = states != OPEN
-    if known.all():
-        return states
-    if not known.any():
-        return np.full_like(states, default)
-    place = np.maximum.accumulate(np.where(known, np.arange(len(states)), -1))
-    place[place < 0] = int(np.argmax(known))
-    return states[place]
+def rest_limit_a(battery: Battery) -> float:
+    """The current below which a battery of this description rests, A."""
+    fraction = REST_C_RATE * battery.reference_capacity_ah
+    return max(fraction, 2 * battery.sensors.current_resolution_a)
 
 
 def _trip(recording: Recording, examination: Examination, number: int, piece: Piece) -> Trip:

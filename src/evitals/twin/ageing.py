@@ -17,11 +17,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from evitals.errors import InputError
-from evitals.twin import fade
+from evitals.twin import balance, cell, fade
 
 Floats = NDArray[np.float64]
 YEAR_S = 365.25 * 86_400.0
 LEAST_SOH = 0.05
+MODES_STEP = 0.002
+USUAL_CELL = {"NMC": "nmc811-lgm50", "NCA": "nmc811-lgm50", "LFP": "nmc811-lgm50"}
+"""The OCV set that stands for a chemistry where no cell is named."""
 
 
 class Fitted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -277,9 +280,22 @@ class Ageing:
         by_material = chosen.material.resistance_base + chosen.material.resistance_share / left
         return max(grown, by_material)
 
-    def modes(self, age: Age) -> tuple[float, float, float]:
-        """Loss of lithium inventory and of negative and positive active material, fractions."""
-        return age.calendar + age.cycle, age.material, 0.0
+    def modes(self, age: Age, cell_name: str | None = None) -> balance.Balance:
+        """Lost lithium inventory, negative and positive active material, as fractions of new.
+
+        The state of health is master: the lithium lost is what leaves just that capacity in the
+        cell (without a name the usual one of the chemistry), in steps of ``MODES_STEP`` so that
+        tables of OCV can be shared. The publications behind the models do not separate modes:
+        all loss is booked as lithium, but for the material of a model that has it.
+        """
+        chosen = model(self.model)
+        electrodes = cell.electrodes(cell_name or USUAL_CELL[chosen.chemistry])
+        left = max(1.0 - self.loss(age), balance.LEAST_CAPACITY)
+        left = round(round(left / MODES_STEP) * MODES_STEP, 6)
+        material = 0.0
+        if chosen.material is not None:
+            material = min(max(age.material - chosen.material.spare, 0.0), 1.0 - left)
+        return balance.for_capacity(electrodes, left, round(material / 0.005) * 0.005, 0.0)
 
 
 def _backward(seconds: object, efc: float) -> InputError:

@@ -14,14 +14,11 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from evitals.errors import InputError
-from evitals.twin import circuit
+from evitals.twin import balance, circuit
+from evitals.twin.balance import NEW, Balance
 
 Floats = NDArray[np.float64]
 Stoichiometry = Annotated[float, Meta(ge=0.0, le=1.0)]
-Balance = tuple[float, float, float]
-"""How the electrodes of an aged cell shifted: lost lithium, lost negative and positive material,
-as fractions of new."""
-NEW: Balance = (0.0, 0.0, 0.0)
 GRID = circuit.GRID
 """Points of the OCV table over SoC 0..1 (0.25 % steps, linear between)."""
 
@@ -73,22 +70,32 @@ def ocv_table(
 ) -> Floats:
     """OCV in V of one cell at SoC = linspace(0, 1, GRID). Raises InputError for an unknown set.
 
+    ``lli``, ``lam_negative``, ``lam_positive`` are lost lithium and material, fractions of new.
     SoC 0 and 1 are where the equilibrium voltage meets the set's two voltages.
     """
-    del lli, lam_negative, lam_positive
+    table = balance.ocv_table(electrodes(name), (lli, lam_negative, lam_positive), GRID)
+    table.setflags(write=False)
+    return table
+
+
+@cache
+def electrodes(name: str) -> balance.Electrodes:
+    """Potentials and window of a set. Raises InputError for an unknown one."""
     sets = cell_sets()
     if name not in sets:
         near = difflib.get_close_matches(name, sets, cutoff=0.3) or list(sets)
         raise InputError("cell", name, "is not a known OCV set", f"use one of {', '.join(near)}")
     s = sets[name]
-    z = np.linspace(-0.05, 1.1, 20_001)
-    x = s.negative_empty + (s.negative_full - s.negative_empty) * z
-    y = s.positive_empty + (s.positive_full - s.positive_empty) * z
-    volts = positive_ocp_v(y) - negative_ocp_v(x)
-    z0, z1 = np.interp([s.voltage_empty_v, s.voltage_full_v], volts, z)
-    table: Floats = np.interp(np.linspace(z0, z1, GRID), z, volts)
-    table.setflags(write=False)
-    return table
+    return balance.Electrodes(
+        negative_ocp_v,
+        positive_ocp_v,
+        s.negative_empty,
+        s.negative_full,
+        s.positive_empty,
+        s.positive_full,
+        s.voltage_empty_v,
+        s.voltage_full_v,
+    )
 
 
 def ocv(name: str, soc: Floats | float) -> Floats:
@@ -97,10 +104,10 @@ def ocv(name: str, soc: Floats | float) -> Floats:
 
 
 @cache
-def tables(name: str, balance: Balance = NEW) -> Floats:
+def tables(name: str, aged: Balance = NEW) -> Floats:
     """The kernel's ``tables`` (circuit.ROWS, circuit.COLUMNS) of a cell; read-only."""
     found = np.zeros((circuit.ROWS, circuit.COLUMNS))
-    found[:GRID, 0] = ocv_table(name, *balance)
+    found[:GRID, 0] = ocv_table(name, *aged)
     soc = np.linspace(0.0, 1.0, circuit.SOC_POINTS)[:, None]
     degc = circuit.DEGC_LOWEST + circuit.DEGC_STEP * np.arange(circuit.DEGC_POINTS)
     inverse = 1.0 / (degc + 273.15) - 1.0 / 298.15

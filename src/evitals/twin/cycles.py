@@ -1,13 +1,11 @@
-"""Speed over time: regulatory cycles as data, and random trips composed of their micro-trips."""
+"""Speed over time: regulatory cycles as data, and cycles of one's own from CSV."""
 
 import csv
 import difflib
-import itertools
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +13,7 @@ from numpy.typing import NDArray
 from evitals.errors import InputError
 
 Floats = NDArray[np.float64]
-Road = Literal["urban", "rural", "motorway"]
-CYCLES = ("hwfet", "udds", "us06", "wltc")
-STANDSTILL_MPS = 0.1
+CYCLES = ("hwfet", "udds", "us06", "wltc3b")
 LONGEST_STEP_S = 10.0
 
 
@@ -38,7 +34,7 @@ class Cycle:
 
 @cache
 def cycle(name: str) -> Cycle:
-    """A regulatory cycle by name: udds, hwfet, us06, wltc (class 3b).
+    """A regulatory cycle by name: udds, hwfet, us06, wltc3b.
 
     Raises InputError with the nearest names.
     """
@@ -93,8 +89,10 @@ def custom_cycle(name: str, time_s: Floats, speed_mps: Floats) -> Cycle:
     """A cycle from arrays (n,). Raises InputError for gaps (> 10 s), repeated or backward time,
     negative or impossible speeds, naming the row (from 1)."""
     time, speed = np.asarray(time_s, float), np.asarray(speed_mps, float)
-    if time.shape != speed.shape or time.ndim != 1 or time.size < 2:
+    if time.shape != speed.shape or time.ndim != 1:
         raise InputError("time_s", time.shape, "does not match speed_mps", "give two equal columns")
+    if time.size < 2:
+        raise InputError("time_s", time.size, "rows are no cycle", "give two or more")
     for name_, values in (("time_s", time), ("speed_mps", speed)):
         if not np.isfinite(values).all():
             at = _row(~np.isfinite(values))
@@ -120,45 +118,3 @@ def custom_cycle(name: str, time_s: Floats, speed_mps: Floats) -> Cycle:
 def _row(bad: NDArray[np.bool_]) -> int:
     """Row, from 1, of the first that is bad."""
     return int(np.argmax(bad)) + 1
-
-
-@cache
-def microtrips(road: Road) -> tuple[Floats, ...]:
-    """Stretches (n,) m/s at 1 Hz that start and end at standstill, by kind of road.
-
-    Urban ones come from UDDS, the rural one is HWFET, motorway ones are the long ones of US06.
-    """
-    source = {"urban": "udds", "rural": "hwfet", "motorway": "us06"}[road]
-    speed = cycle(source).speed_mps
-    still = np.flatnonzero(speed < STANDSTILL_MPS)
-    found = [
-        speed[a : b + 1]
-        for a, b in itertools.pairwise(still)
-        if b - a > 10 and speed[a : b + 1].max() > 3.0
-    ]
-    return tuple(part for part in found if road != "motorway" or part.max() > 25.0)
-
-
-def random_trip(rng: np.random.Generator, duration_s: float, motorway: float) -> Cycle:
-    """A trip of about ``duration_s`` at 1 Hz: micro-trips drawn at random with pauses between.
-
-    ``motorway`` in [0, 1] is the wish for fast roads. Each micro-trip is driven at its own pace
-    (0.85 to 1.1 of the recorded speed), accelerations stay below 4.2 m/s2.
-    """
-    parts: list[Floats] = [np.zeros(5)]
-    seconds = 0
-    while seconds < duration_s:
-        draw = rng.random()
-        road: Road = "urban"
-        if draw < 0.7 * motorway:
-            road = "motorway"
-        elif draw < motorway:
-            road = "rural"
-        choices = microtrips(road)
-        pace = rng.uniform(0.85, 1.1)
-        part = choices[int(rng.integers(len(choices)))] * pace
-        pause = np.zeros(int(rng.integers(2, 30)))
-        parts += [part, pause]
-        seconds += part.size + pause.size
-    speed = np.concatenate(parts)
-    return Cycle("random", np.arange(float(speed.size)), speed)

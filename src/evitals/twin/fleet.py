@@ -6,7 +6,7 @@ and whichever vehicles are asked for first.
 
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,27 +14,46 @@ import numpy as np
 from msgspec import structs
 
 from evitals.battery import Sensors, Vehicle, describe
-from evitals.errors import InputError
-from evitals.twin import vehicle
-from evitals.twin.cell import ocv_table
-from evitals.twin.profile import Profile, draw
+from evitals.errors import InputError, UnknownVehicle
+from evitals.twin import balance, faults, vehicle
+from evitals.twin.ageing import Age
+from evitals.twin.balance import Balance
+from evitals.twin.cell import electrodes, ocv_table
+from evitals.twin.faults import Fault
+from evitals.twin.places import place, places
+from evitals.twin.profile import DUTIES, Profile, draw
 from evitals.twin.recorder import Recorder, TwinTrip
 
 DAY_S = 86_400
 START_S = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 """First day of a fleet without ``until_s``: 2025-01-01 UTC."""
-MODEL_MIX: Mapping[str, float] = {"bmw-i3-60ah": 0.4, "renault-zoe-ze50": 0.6}
+MODEL_MIX: Mapping[str, float] = {
+    "bmw-i3-60ah": 0.2,
+    "chevrolet-bolt-2020": 0.15,
+    "nissan-leaf-30kwh": 0.15,
+    "peugeot-e-expert-75kwh": 0.2,
+    "renault-zoe-ze50": 0.3,
+}
 """Shares of the models in a fleet."""
+BALANCE_STEP = 0.02
+"""The shape of the OCV follows the age in steps of this loss: tables are made once a step."""
+MOST_MATERIAL = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is true at the end of a day (days since 1970-01-01 UTC)."""
+    """What is true at the end of a day (days since 1970-01-01 UTC).
+
+    ``capacity_ah`` is of the average cells, ``usable_ah`` what the weakest one leaves of it.
+    ``faults`` are those that have begun.
+    """
 
     day: int
     capacity_ah: float
     soh: float
     resistance_growth: float
+    usable_ah: float
+    faults: tuple[Fault, ...] = ()
 
 
 class Fleet:
@@ -43,7 +62,9 @@ class Fleet:
     With ``rests`` a recording is rest, drive, rest and, when the battery is low, charge and rest;
     without, drives and charges are recordings of their own and parking is never recorded. The
     last day ends at ``until_s`` (seconds since 1970 UTC). ``cell`` overrides the OCV set of all.
-    Raises InputError for counts that cannot be and for unknown models (with the nearest names).
+    ``places`` are where its depots lie (default: all known). ``fault_rate`` is the number of
+    faults a vehicle and year, drawn; ``faults`` are given ones by vehicle number, in addition.
+    Raises InputError for counts that cannot be and for unknown names (with the nearest).
     """
 
     def __init__(
@@ -56,18 +77,28 @@ class Fleet:
         model_mix: Mapping[str, float] | None = None,
         until_s: int | None = None,
         cell: str | None = None,
+        *,
+        places: Sequence[str] | None = None,
+        fault_rate: float = 0.0,
+        faults: Mapping[int, Sequence[Fault]] | None = None,
     ) -> None:
         for name, value, low in (("vehicles", vehicles, 1), ("days", days, 1), ("seed", seed, 0)):
             if value < low:
                 raise InputError(name, value, f"is below {low}", f"give {low} or more")
         if not 0.0 < trips_per_day <= 12.0:
             raise InputError("trips_per_day", trips_per_day, "is out of bounds", "give 0.01 to 12")
+        if not 0.0 <= fault_rate <= 100.0:
+            raise InputError("fault_rate", fault_rate, "is out of bounds", "give 0 to 100 a year")
         self.vehicles, self.days, self.seed, self.rests = vehicles, days, seed, rests
-        self.trips_per_day, self.cell = trips_per_day, cell
+        self.trips_per_day, self.cell, self.fault_rate = trips_per_day, cell, fault_rate
         self.mix = dict(MODEL_MIX if model_mix is None else model_mix)
         self.until_s = START_S + days * DAY_S if until_s is None else until_s
+        self.places = _checked_places(places)
+        self.given = {i: tuple(some) for i, some in (faults or {}).items()}
         self._truth: dict[int, list[Truth]] = {}
         _check_mix(self.mix)
+        for i in self.given:
+            self._check_number(i)
         if cell is not None:
             ocv_table(cell)
 
@@ -77,68 +108,142 @@ class Fleet:
 
     def profile(self, i: int) -> Profile:
         """What was drawn for vehicle ``i``: part of the truth, never shown to estimators."""
-        if not 0 <= i < self.vehicles:
-            raise InputError(
-                "i", i, "is no vehicle of this fleet", f"give 0 to {self.vehicles - 1}"
-            )
-        return draw(np.random.default_rng([self.seed, i, 0]), self.mix)
+        self._check_number(i)
+        return draw(np.random.default_rng([self.seed, i, 0]), self.mix, self.places, self.seed)
+
+    def faults(self, i: int) -> tuple[Fault, ...]:
+        """The faults of vehicle ``i``, drawn and given, by day: part of the truth."""
+        self._check_number(i)
+        rng = np.random.default_rng([self.seed, i, 2])
+        first = self._first_s // DAY_S
+        drawn = faults.draw(rng, self.fault_rate, first, first + self.days)
+        return tuple(sorted(drawn + self.given.get(i, ()), key=lambda fault: fault.day))
 
     def trips(self, i: int) -> Iterator[TwinTrip]:
         """The recordings of vehicle ``i`` in order of time, none reaching beyond ``until_s``."""
         truth = []
         for trips, day in itertools.islice(self._life(i), self.days):
             truth.append(day)
-            yield from (t for t in trips if t.start_s + t.duration_s <= self.until_s)
+            yield from (trip for trip, end_s in trips if end_s <= self.until_s)
         self._truth[i] = truth
 
     def later(self, i: int) -> Iterator[TwinTrip]:
         """What vehicle ``i`` records after ``until_s``, without end."""
         for trips, _ in self._life(i):
-            yield from (t for t in trips if t.start_s + t.duration_s > self.until_s)
+            yield from (trip for trip, end_s in trips if end_s > self.until_s)
 
     def truth(self, i: int) -> list[Truth]:
-        """True capacity and resistance of vehicle ``i``, one value a day."""
+        """True capacity, resistance and faults of vehicle ``i``, one value a day."""
         if i not in self._truth:
             for _ in self.trips(i):
                 pass
         return self._truth[i]
 
+    @property
+    def _first_s(self) -> int:
+        return self.until_s - self.days * DAY_S
+
+    def _check_number(self, i: int) -> None:
+        if not 0 <= i < self.vehicles:
+            raise InputError(
+                "i", i, "is no vehicle of this fleet", f"give 0 to {self.vehicles - 1}"
+            )
+
     def _vehicle(self, i: int, who: Profile) -> Vehicle:
-        model = describe(who.model)
+        car = vehicle.vehicle(who.model)
         return Vehicle(
             vehicle_id=f"sim{self.seed}-{i:04d}",
-            battery=structs.replace(model.battery, sensors=Sensors()),
-            name=model.name,
+            battery=structs.replace(vehicle.battery_of(car), sensors=Sensors()),
+            name=_title(who.model),
             group=who.depot,
         )
 
-    def _life(self, i: int) -> Iterator[tuple[list[TwinTrip], Truth]]:
-        who, rng = self.profile(i), np.random.default_rng([self.seed, i, 1])
+    def _life(self, i: int) -> Iterator[tuple[list[tuple[TwinTrip, float]], Truth]]:
+        """Days without end: recordings with their true ends, and what is true at the day's end."""
+        who, rng, broken = self.profile(i), np.random.default_rng([self.seed, i, 1]), self.faults(i)
         description, age = self._vehicle(i, who), who.age
-        first_s = self.until_s - self.days * DAY_S
-        recorder = Recorder(description, who, first_s, rng, self.cell)
-        for day in itertools.count():
-            midnight = first_s + day * DAY_S
-            recorder.ambient_degc = who.ambient_degc(midnight // DAY_S, rng)
+        recorder = Recorder(description, who, self._first_s, rng, self.cell)
+        reference_ah = description.battery.reference_capacity_ah
+        for number in itertools.count():
+            midnight = self._first_s + number * DAY_S
+            day = midnight // DAY_S
+            effect = faults.effect(broken, day)
+            soh = max(who.ageing.soh(age) - effect.fade, 0.05)
+            growth = who.ageing.growth(age) * effect.growth
+            recorder.set_age(soh, growth, _balance(recorder, soh, age), effect)
+            if number % who.calibrated_every_days == who.calibrated_every_days - 1:
+                recorder.bms.calibrate(reference_ah * soh)
             trips = self._day(recorder, midnight)
+            recorder.park_until(midnight + DAY_S)
+            recorder.level()
+            worn = recorder.worn()
             age = who.ageing.after(
-                age, DAY_S, recorder.ambient_degc + 5.0, recorder.state.soc, recorder.efc
+                age,
+                worn.seconds,
+                worn.temperature_degc,
+                worn.soc,
+                worn.efc,
+                worn.dod,
+                worn.c_rate,
             )
-            recorder.efc = 0.0
-            soh, growth = who.ageing.soh(age), who.ageing.growth(age)
-            recorder.set_age(soh, growth)
-            capacity = description.battery.reference_capacity_ah * soh
-            yield trips, Truth((midnight + DAY_S - 1) // DAY_S, capacity, soh, growth)
+            begun = tuple(fault for fault in broken if fault.day <= day) if broken else ()
+            yield (
+                trips,
+                Truth(
+                    (midnight + DAY_S - 1) // DAY_S,
+                    reference_ah * soh,
+                    soh,
+                    growth,
+                    recorder.usable_ah,
+                    begun,
+                ),
+            )
 
-    def _day(self, recorder: Recorder, midnight: int) -> list[TwinTrip]:
-        rng, trips = recorder.rng, []
-        count = int(self.trips_per_day + rng.random())
-        hours = np.sort(rng.uniform(5.5, 17.5, count))
-        for hour in hours:
-            recorder.park_until(max(midnight + float(hour) * 3600.0, recorder.now_s + 300.0))
-            recorder.now_s = float(np.ceil(recorder.now_s))
-            trips += recorder.outing(rests=self.rests)
+    def _day(self, recorder: Recorder, midnight: int) -> list[tuple[TwinTrip, float]]:
+        """A day's outings; those for which the day is too short stay at home."""
+        who = recorder.profile
+        count = self.trips_per_day * who.activity(midnight // DAY_S) + recorder.rng.random()
+        first, last = DUTIES[who.duty].hours
+        hours = np.sort(recorder.rng.uniform(first, last, int(count))).tolist()
+        trips = []
+        for k, hour in enumerate(hours):
+            start_s = max(midnight + hour * 3600.0, recorder.now_s + 300.0)
+            if start_s >= midnight + DAY_S:
+                break
+            recorder.park_until(float(np.ceil(start_s)))
+            found = recorder.outing(rests=self.rests, last=k == len(hours) - 1)
+            trips += [(trip, recorder.now_s) for trip in found]
         return trips
+
+
+def _balance(recorder: Recorder, soh: float, age: Age) -> Balance:
+    """Lost lithium and material behind a SoH, in steps, so that few OCV tables are made."""
+    ageing = recorder.profile.ageing
+    _, negative, positive = ageing.modes(age)
+    capacity = min(max(_stepped(soh / ageing.new_soh), balance.LEAST_CAPACITY), 1.0)
+    material = [min(_stepped(lost), MOST_MATERIAL) for lost in (negative, positive)]
+    return balance.for_capacity(electrodes(recorder.new.cell), capacity, *material)
+
+
+def _stepped(value: float) -> float:
+    return round(value / BALANCE_STEP) * BALANCE_STEP
+
+
+def _title(model: str) -> str:
+    try:
+        return describe(model).name
+    except UnknownVehicle:
+        return model
+
+
+def _checked_places(names: Sequence[str] | None) -> tuple[str, ...]:
+    if names is None:
+        return tuple(places())
+    if not names:
+        raise InputError("places", list(names), "are none", f"name one of {', '.join(places())}")
+    for name in names:
+        place(name)
+    return tuple(names)
 
 
 def _check_mix(mix: Mapping[str, float]) -> None:

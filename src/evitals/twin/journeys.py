@@ -9,7 +9,7 @@ lie beside the regulatory cycles is tested and shown in docs/twin.md.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar, cast
 
 import numba
@@ -151,7 +151,8 @@ def fill(
     It begins and ends at standstill; once ``duration_s`` is over the driver stops.
     """
     eager = 1.0 + 1.8 * style[AGGRESSIVENESS]
-    brake = 1.0 + 1.4 * style[AGGRESSIVENESS]
+    firm = 1.1 + 1.5 * style[AGGRESSIVENESS]
+    brake = firm
     unrest = ROOT3 * (0.02 + 0.05 * style[TRAFFIC]) * math.sqrt(2.0 / WANDER_S)
     restless = unrest * WANDER[0]
     roll = ROOT3 * style[HILLS] * math.sqrt(2.0 / HILL_M)
@@ -205,6 +206,7 @@ def fill(
                 kind, leg_s = _leg(rng, style), _exponential(rng, LEG_S) + 30.0
                 restless = unrest * WANDER[kind]
             wish = _wished(rng, kind, style)
+            brake = firm * (0.5 + 0.5 * rng.random())
             left = 40.0 + _exponential(rng, STRETCH_M[kind] - 40.0)
             after = 0.0 if rng.random() < STOP[kind] * stop_share else wish * 0.7
     speed_mps[k - 1] = 0.0
@@ -262,6 +264,20 @@ def over(
         float(ambient_degc),
         float(headwind_mps),
         float(payload_kg),
+    )
+
+
+def under(
+    journey: Journey, *, grade: float, ambient_degc: float, headwind_mps: float, payload_kg: float
+) -> Journey:
+    """A journey in other weather, with another load, on a road tilted by ``grade``."""
+    tilted = np.asarray(journey.grade + grade)
+    return replace(
+        journey,
+        grade=tilted,
+        ambient_degc=ambient_degc,
+        headwind_mps=headwind_mps,
+        payload_kg=payload_kg,
     )
 
 

@@ -3,6 +3,7 @@
 import heapq
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import polars as pl
 from evitals.errors import InputError
 from evitals.twin.fleet import Fleet
 from evitals.twin.recorder import TwinTrip
+
+FAULT = pl.Struct({"kind": pl.String, "day": pl.Int64, "size": pl.Float64})
 
 
 def stream(
@@ -48,6 +51,31 @@ def table(trip: TwinTrip) -> pl.DataFrame:
     )
 
 
+def write_table(frame: pl.DataFrame, path: Path) -> Path:
+    """Write a table as CSV or Parquet, by the file's ending, whole or not at all.
+
+    Raises InputError for another ending and where the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".parquet"):
+        raise InputError("out", path.name, "has no known ending", "use .csv or .parquet")
+    half = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if ending == ".csv":
+            frame.write_csv(half)
+        else:
+            frame.write_parquet(half)
+        half.replace(path)
+    except OSError as error:
+        raise InputError(
+            "out", str(path), f"cannot be written: {error}", "choose another"
+        ) from None
+    finally:
+        half.unlink(missing_ok=True)
+    return path
+
+
 def write_trip(trip: TwinTrip, folder: Path) -> Path:
     """Write a trip as CSV into a folder, whole or not at all (dot-file, then rename).
 
@@ -65,11 +93,17 @@ def write_trip(trip: TwinTrip, folder: Path) -> Path:
     return path
 
 
+def write_life(fleet: Fleet, folder: Path, i: int) -> list[Path]:
+    """Write all trips of vehicle ``i`` as CSV into a folder, in order of time."""
+    return [write_trip(trip, folder) for trip in fleet.trips(i)]
+
+
 def write_truth(fleet: Fleet, path: Path) -> Path:
     """Write what is true of every vehicle and day as Parquet, for judges only.
 
     One row a vehicle and day: ``vehicle_id, day`` (since 1970 UTC), ``capacity_ah, soh,
-    resistance_growth`` and the vehicle's sensor errors (A and fractions).
+    resistance_growth, usable_ah``, the vehicle's sensor errors (A and fractions), and ``faults``:
+    those that have begun, each with ``kind``, first ``day`` and ``size``.
     """
     rows = [
         {
@@ -81,6 +115,8 @@ def write_truth(fleet: Fleet, path: Path) -> Path:
             "current_offset_a": errors.current_offset_a,
             "current_gain": errors.current_gain,
             "bms_capacity_error": errors.capacity_error,
+            "usable_ah": truth.usable_ah,
+            "faults": [asdict(fault) for fault in truth.faults],
         }
         for i in range(fleet.vehicles)
         for errors in [fleet.profile(i).errors]
@@ -88,7 +124,7 @@ def write_truth(fleet: Fleet, path: Path) -> Path:
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.part")
-    pl.DataFrame(rows).write_parquet(half)
+    pl.DataFrame(rows, schema_overrides={"faults": pl.List(FAULT)}).write_parquet(half)
     half.replace(path)
     return path
 
@@ -107,9 +143,7 @@ def write_fleet(
         (folder / "vehicles" / f"{vehicle.vehicle_id}.json").write_bytes(
             msgspec.json.format(msgspec.json.encode(vehicle))
         )
-        for trip in fleet.trips(i):
-            write_trip(trip, folder / "trips")
-            count += 1
+        count += len(write_life(fleet, folder / "trips", i))
         progress(i + 1)
     write_truth(fleet, folder / "truth.parquet")
     return count

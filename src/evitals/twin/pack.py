@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evitals.battery import Battery
 from evitals.errors import InputError
 from evitals.twin import cell, circuit
-from evitals.twin.cell import NEW, Balance
+from evitals.twin.balance import NEW, Balance
 
 Floats = NDArray[np.float64]
 HEAT_J_PER_KG_K = 900.0

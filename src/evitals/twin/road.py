@@ -31,6 +31,8 @@ ELEVATION_M = 180.0
 """Where FASTSim's standard air lies: 1.1728 kg/m3 at 22 degC."""
 MAP = 501
 """Points of the motor map over 0..1 of its power (0.2 % steps, linear between)."""
+ROLLING_DEGC = 22.0
+"""Ambient temperature at which ``rolling_resistance`` holds."""
 ROUNDS = 30
 
 (
@@ -44,8 +46,9 @@ ROUNDS = 30
     FORCE_N,
     GRIP,
     TRANSMISSION,
+    ROLLING_PER_K,
     SCALARS,
-) = range(11)
+) = range(12)
 """Places of the parameters in the vector; the motor map follows from SCALARS on."""
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -99,6 +102,7 @@ def parameters(car: TwinVehicle, elevation_m: float = ELEVATION_M) -> Floats:
         car.traction_force_n,
         car.tyre_friction * car.driven_share * GRAVITY_MPS2,
         car.transmission_efficiency,
+        car.rolling_per_k,
     ]
     return np.concatenate([scalars, efficiency])
 
@@ -167,13 +171,14 @@ def power(
     mass = v[MASS_KG] + payload_kg
     inertia = mass + v[INERTIA_KG]
     air = 0.5 * v[DRAG_M2] * v[PRESSURE_KGK_M3] / (ambient_degc + 273.15)
+    rolling = v[ROLLING] * (1.0 + v[ROLLING_PER_K] * (ROLLING_DEGC - ambient_degc))
     motor_w, gear = v[MOTOR_W], v[TRANSMISSION]
     before, dt, miss = speed_mps[0], 1.0, 0.0
     for k in range(time_s.size):
         if k > 0:
             dt = time_s[k] - time_s[k - 1]
         level = 1.0 / math.sqrt(1.0 + grade[k] * grade[k])
-        still_n = mass * GRAVITY_MPS2 * level * (v[ROLLING] + grade[k])
+        still_n = mass * GRAVITY_MPS2 * level * (rolling + grade[k])
         most_n = min(v[FORCE_N], mass * v[GRIP] * level)
         speed = speed_mps[k]
         force = _force(speed, before, dt, air, headwind_mps, still_n, inertia)

@@ -29,8 +29,10 @@ LARGE_MOTOR_EFFICIENCY = (0.84, 0.86, 0.88, 0.90, 0.91, 0.92, 0.94, 0.95, 0.95, 
 class TwinVehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What moves: masses in kg, areas in m2, powers in W, forces in N at the tyres.
 
-    ``mass_kg`` is ready to drive, without payload. ``traction_force_n`` is what the motor's torque
-    gives at the tyres; ``driven_share`` of the weight times ``tyre_friction`` bounds it.
+    ``mass_kg`` is ready to drive, without payload. ``rolling_resistance`` holds at 22 degC and
+    rises by its share ``rolling_per_k`` a kelvin below (ISO 28580: 0.008 for cars).
+    ``traction_force_n`` is what the motor's torque gives at the tyres; ``driven_share`` of the
+    weight times ``tyre_friction`` bounds it.
     ``regeneration_power_w`` bounds what the motor sends back (default: its own power).
     ``motor_steps`` reads the motor map at the next lower point instead of between the points.
     ``cell`` names the cell's tables; ``battery`` is the pack (default: the description of the same
@@ -46,6 +48,7 @@ class TwinVehicle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     drag_coefficient: Annotated[float, Meta(gt=0.0, le=2.0)]
     frontal_area_m2: Annotated[float, Meta(gt=0.0, le=15.0)]
     rolling_resistance: Annotated[float, Meta(gt=0.0, le=0.1)]
+    rolling_per_k: Annotated[float, Meta(ge=0.0, le=0.02)] = 0.008
     wheel_inertia_kgm2: Annotated[float, Meta(ge=0.0, le=500.0)]
     wheel_radius_m: Annotated[float, Meta(ge=0.1, le=1.0)]
     motor_power_w: Positive

@@ -4,6 +4,7 @@ import rich_click as click
 
 from evitals.commands.twin.fleet import fleet
 from evitals.commands.twin.health import health
+from evitals.commands.twin.table import table
 from evitals.commands.twin.trip import trip
 
 
@@ -12,5 +13,5 @@ def twin() -> None:
     """Simulate a trip or a fleet; judge the estimators against known truth."""
 
 
-for command in (trip, fleet, health):
+for command in (trip, table, fleet, health):
     twin.add_command(command)

@@ -47,7 +47,8 @@ def drive(
             wind = 0.5 * (speed + before) + headwind_mps
             drag = 0.5 * density * car.drag_coefficient * car.frontal_area_m2 * wind * abs(wind)
             weight = mass * 9.80665
-            still = weight * (math.sin(slope) + car.rolling_resistance * math.cos(slope))
+            rolling = car.rolling_resistance * (1.0 + car.rolling_per_k * (22.0 - ambient_degc))
+            still = weight * (math.sin(slope) + rolling * math.cos(slope))
             return float(drag + still + spinning * (speed - before) / dt)
 
         def beyond(

@@ -1,0 +1,123 @@
+"""Draws the plots of docs/twin.md into docs/images/: ``python docs/twin_plots.py [name ...]``.
+
+Needs the [plots] extra. Each plot is a function of its name here that draws stored results, so
+that a plot never says anything else than the numbers in benchmarks/results/ and in
+tests/twin/frozen/.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+IMAGES = Path(__file__).parent / "images"
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+FROZEN = Path(__file__).parent.parent / "tests" / "twin" / "frozen"
+TWIN, PLAIN, OTHER = "#0b6e99", "#9aa5ad", "#d98324"
+"""Colours of the twin, of what it is held against, and of another model."""
+
+
+def figure(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
+    """A figure and its axes, without a display."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    drawn, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained")
+    return drawn, axes
+
+
+def save(drawn: Any, name: str) -> Path:
+    """Write a figure as docs/images/NAME.png."""
+    path = IMAGES / f"{name}.png"
+    drawn.savefig(path, dpi=110, metadata={"Software": None})
+    return path
+
+
+def i3() -> Path:
+    """Energy of the BMW i3's winter drives: twin against recording, and errors over ambient."""
+    stored = json.loads((RESULTS / "twin_i3.json").read_text(encoding="utf-8"))
+    rows, bar = stored["rows"], stored["bar"]
+    drawn, (left, right) = figure(1, 2, 9.0, 3.8)
+    most = 1.1 * max(max(r["energy_kwh"], r["twin_kwh"]) for r in rows)
+    left.fill_between(
+        [0, most], [0, most * (1 - bar)], [0, most * (1 + bar)], color=PLAIN, alpha=0.25, lw=0
+    )
+    left.plot([0, most], [0, most], color=PLAIN, lw=1)
+    left.scatter([r["energy_kwh"] for r in rows], [r["twin_kwh"] for r in rows], s=18, color=TWIN)
+    left.set(
+        xlabel="recorded, kWh",
+        ylabel="twin, kWh",
+        xlim=(0, most),
+        ylim=(0, most),
+        title=f"Winter drives; band: ±{bar:.0%}",
+    )
+    series = [
+        ("energy_error_constant", "summer's kWh/km", OTHER),
+        ("energy_error_unfitted", "twin, not fitted", PLAIN),
+        ("energy_error", "twin", TWIN),
+    ]
+    for name, label, colour in series:
+        at = [r["ambient_degc"] for r in rows]
+        right.scatter(at, [100 * r[name] for r in rows], s=18, color=colour, label=label)
+    right.axhline(0, color=PLAIN, lw=1)
+    right.set(xlabel="ambient, °C", ylabel="energy error, %", title="Error by ambient temperature")
+    right.legend(frameon=False)
+    return save(drawn, "twin-i3")
+
+
+def fastsim() -> Path:
+    """FASTSim's electric cars: battery power of the Zoe on UDDS, and energy error by cycle."""
+    import msgspec
+    import numpy as np
+
+    from evitals.twin import cycles, road
+    from evitals.twin.vehicle import TwinVehicle
+
+    drawn, (left, right) = figure(1, 2, 9.0, 3.8)
+    for place, path in enumerate(sorted(FROZEN.glob("fastsim_*.json"))):
+        frozen = json.loads(path.read_text(encoding="utf-8"))
+        car = msgspec.convert(frozen["vehicle"], TwinVehicle)
+        errors = []
+        for name, theirs in frozen["cycles"].items():
+            cycle = cycles.cycle(name)
+            ours = road.drive(car, cycle.time_s, cycle.speed_mps, regeneration="fastsim")
+            errors.append(100 * (-ours.power_w.sum() / 3.6e6 / theirs["energy_kwh"] - 1))
+            if name == "udds" and "zoe" in path.name:
+                kept = np.array(theirs["power_w"])
+                every = cycle.time_s.size // kept.size
+                left.plot(cycle.time_s, -ours.power_w / 1000, color=TWIN, lw=0.8, label="twin")
+                at = cycle.time_s[every::every]
+                left.plot(at, -kept / 1000, "o", ms=3, color=OTHER, label="FASTSim 3.1")
+        label = frozen["vehicle"]["source"].removeprefix("FASTSim: ")
+        where = np.arange(len(errors)) + 0.2 * (place - 1.5)
+        right.bar(where, errors, 0.18, label=label)
+    left.set(xlabel="s", ylabel="battery power, kW", xlim=(0, 700), title="Zoe on UDDS")
+    left.legend(frameon=False)
+    right.set_xticks(range(4), ["UDDS", "HWFET", "US06", "WLTC"])
+    right.set(ylabel="energy error, %", ylim=(-0.3, 0.3), title="FASTSim's electric cars")
+    right.axhline(0, color=PLAIN, lw=1)
+    right.legend(frameon=False, fontsize=7, loc="upper right")
+    return save(drawn, "twin-fastsim")
+
+
+PLOTS: dict[str, Callable[[], Path]] = {"i3": i3, "fastsim": fastsim}
+
+
+def main() -> int:
+    """Draw the plots named, or all."""
+    names = sys.argv[1:] or list(PLOTS)
+    unknown = [name for name in names if name not in PLOTS]
+    if unknown:
+        print(f"no plot {unknown[0]}: use one of {', '.join(PLOTS)}", file=sys.stderr)
+        return 2
+    for name in names:
+        print(PLOTS[name]())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
