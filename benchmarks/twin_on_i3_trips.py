@@ -44,7 +44,7 @@ BAR, GOAL = 0.12, 0.08
 PAYLOAD_KG = 206.4
 """Fitted on the summer drives together with the road load of the vehicle file."""
 LOOKS = 1
-"""How often the winter drives were scored before the parameters were last changed, plus one."""
+"""How often the winter drives had been scored when the last choice was made, plus one."""
 UNFITTED: dict[str, Any] = {
     "mass_kg": 1345.0,
     "rolling_resistance": 0.008,
@@ -200,7 +200,7 @@ def main() -> int:
         "looks": LOOKS,
         "bar": BAR,
         "goal": GOAL,
-        "fit": report,
+        **({"fit": report} if given.fit else {}),
         "summer": score(summer, summer, car, payload_kg)["all"],
         **scored,
     }

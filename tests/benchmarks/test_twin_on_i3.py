@@ -10,6 +10,7 @@ from msgspec import structs
 
 from benchmarks import i3_fit, i3_twin, twin_on_i3_trips
 from benchmarks.i3_drives import VEHICLE, Drive, between, drives, grade
+from evitals.twin import cell
 from evitals.twin.vehicle import TwinVehicle, vehicle
 
 CAPACITY_AH = i3_fit.CAPACITY_AH
@@ -165,3 +166,26 @@ def test_what_ships_is_what_the_summer_drives_say(summer: list[Drive]) -> None:
     assert heat["heat_j_per_k"]["value"] == pytest.approx(car.pack_heat_j_per_k, rel=0.03)
     assert heat["passive_w_per_k"]["value"] == pytest.approx(car.pack_passive_w_per_k, rel=0.1)
     assert report["cooler"]["correlation"] > 0.6
+    shipped = cell.cell(car.cell)
+    assert shipped.fitted.soc[0] >= i3_fit.KNOTS[0]
+    assert shipped.arrhenius is not None
+    assert shipped.ocv is not None
+    for field, name in (("r0_ohm_ah", "r0"), ("r1_ohm_ah", "r1"), ("r2_ohm_ah", "r2")):
+        value = report["cell"][name]["value"]
+        assert getattr(shipped.arrhenius, field) == pytest.approx(value, rel=0.01)
+    volts = np.interp(i3_fit.KNOTS, shipped.ocv.soc, shipped.ocv.volts)
+    np.testing.assert_allclose(volts, report["cell"]["ocv_v"], atol=1e-3)
+    assert report["cell"]["rms_v"] < 0.006
+
+
+@pytest.mark.data
+def test_winter_energy_is_within_the_bar_and_beats_the_baselines(
+    public_data: Path, summer: list[Drive]
+) -> None:
+    winter = drives(public_data, "B")
+    car, payload = vehicle(VEHICLE), twin_on_i3_trips.PAYLOAD_KG
+    scored = twin_on_i3_trips.score(winter, summer, car, payload)["all"]
+    assert scored["trips"] >= 20
+    assert scored["energy_error"]["median"] <= twin_on_i3_trips.BAR
+    assert scored["energy_error"]["median"] < scored["energy_error_unfitted"]["median"]
+    assert scored["energy_error"]["median"] < scored["energy_error_constant"]["median"]

@@ -41,6 +41,22 @@ def test_the_services_door_takes_a_trip_like_a_recorded_one(
     assert (driven["kind"], driven["state"]) == ("drive", "new")
 
 
+def test_an_lfp_trip_is_estimated_where_no_table_is_needed_and_refused_where_one_is(
+    tmp_path: Path,
+) -> None:
+    file, home = tmp_path / "lfp.csv", tmp_path / "home"
+    cycle = tmp_path / "long.csv"
+    rows = "\n".join(f"{30.0 if 5 < t < 8000 else 0.0}" for t in range(8010))
+    cycle.write_text(f"speed_mps\n{rows}\n", "utf-8")
+    report("--vehicle", "tesla-model-3-rwd", "--cycle", cycle, "--out", file)
+    result = run("ingest", file, "--home", home, "--json")
+    assert result.exit_code == 0, result.output
+    (read,) = json.loads(result.stdout)["files"]
+    evidence = {e["method"]: e for e in read["recordings"][0]["trips"][0]["evidence"]}
+    assert evidence["ocv"]["refused"] == "unsupported_chemistry"
+    assert evidence["bms_soc"]["capacity_ah"] == pytest.approx(161.5, rel=0.1)
+
+
 def test_a_recording_says_no_truth_and_is_seeded(tmp_path: Path) -> None:
     one, two, other = (tmp_path / f"{n}.csv" for n in "abc")
     for path, seed in ((one, 5), (two, 5), (other, 6)):
@@ -84,7 +100,7 @@ def test_what_the_motor_or_pack_cannot_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--vehicle", "tesla-model"], ["vehicle", "nissan-leaf-30kwh"]),
+        (["--vehicle", "tesla-model"], ["vehicle", "tesla-model-3-rwd"]),
         (["--cycle", "uddz"], ["cycle", "udds"]),
         (["--cycle", "none.csv"], ["none.csv"]),
         (["--vehicle", "none.toml"], ["none.toml"]),

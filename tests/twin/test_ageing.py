@@ -22,7 +22,8 @@ KNEES = st.sampled_from([None, Knee(0.1), Knee(0.02, 8.0, 0.01)])
 def compiled() -> None:
     """Compile before anyone watches the clock."""
     one = np.ones(1)
-    Ageing().through(Ageing().after(Age(), 1.0, 20.0, 0.5, 0.0), one, one, one, 0.0)
+    age = Ageing().through(Ageing().after(Age(), 1.0, 20.0, 0.5, 0.0), one, one, one, 0.0)
+    Ageing().through_days(age, one[:, None], one[:, None], one[:, None], one, one, one)
 
 
 @pytest.mark.parametrize("chemistry", ["NMC", "NCA", "LFP"])
@@ -75,6 +76,16 @@ def test_equal_parts_of_a_stretch_are_one_stretch(
     )
     once = Ageing(name).after(Age(), years * YEAR_S, degc, soc, efc)
     assert through == pytest.approx(once, rel=1e-9)
+    days = Ageing(name).through_days(
+        Age(),
+        np.outer(parts, parts) * years * YEAR_S,
+        np.full((3, 3), degc),
+        np.full((3, 3), soc),
+        parts * efc,
+        np.full(3, 0.5),
+        np.full(3, 0.2),
+    )
+    assert days == pytest.approx(once, rel=1e-9)
 
 
 @given(NAMES, KNEES, st.floats(0, 40), st.floats(0, 1), st.floats(0, 200), st.floats(0.1, 1))
@@ -155,6 +166,9 @@ def test_time_and_charge_do_not_run_backward(seconds: float, efc: float) -> None
         Ageing().after(Age(), seconds, 20.0, 0.5, efc)
     with pytest.raises(InputError, match="backward"):
         Ageing().through(Age(), np.array([seconds]), np.zeros(1), np.zeros(1), efc)
+    part = np.array([[seconds]])
+    with pytest.raises(InputError, match="backward"):
+        Ageing().through_days(Age(), part, part, part, np.array([efc]), np.ones(1), np.ones(1))
 
 
 def test_bad_models_name_what_is_wrong() -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from evitals.errors import InputError
-from evitals.twin import cabin
+from evitals.twin import cabin, vehicle
 from evitals.twin.cabin import Cabin
 
 Floats = NDArray[np.float64]
@@ -136,3 +136,13 @@ def test_parked_it_cools_to_the_air_and_heats_in_the_sun() -> None:
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(InputError, match="heat_to_degc"):
         Cabin(heat_to_degc=24.0, cool_to_degc=20.0)
+
+
+@pytest.mark.parametrize("name", vehicle.known())
+def test_a_shipped_car_stays_warm_and_cool_on_a_few_kilowatts(name: str) -> None:
+    car = vehicle.vehicle(name).cabin
+    per_tonne = max(1.0, vehicle.vehicle(name).mass_kg / 2000.0)
+    assert 0.5e3 < cabin.steady_w(car, -5.0) < 3.5e3 * per_tonne
+    assert 0.2e3 < cabin.steady_w(car, 35.0, 300.0) < 2.5e3 * per_tonne
+    assert cabin.steady_w(car, -5.0) < car.heater_max_w + car.blower_w
+    assert car.source

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 YEAR_S = 365.25 * 86_400.0
 LEAST_SOH = 0.05
 MODES_STEP = 0.002
-USUAL_CELL = {"NMC": "nmc811-lgm50", "NCA": "nmc811-lgm50", "LFP": "nmc811-lgm50"}
+USUAL_CELL = {"NMC": "nmc811-lgm50", "NCA": "nca-kim2011", "LFP": "lfp-prada2013"}
 """The OCV set that stands for a chemistry where no cell is named."""
 
 
@@ -243,6 +243,35 @@ class Ageing:
             raise _backward(seconds, efc)
         law, p = kernel_parameters(self.model)
         moved = fade.through(
+            age[:],
+            law,
+            p,
+            self.pace,
+            self.growth_pace,
+            seconds,
+            temperature_degc,
+            soc,
+            efc,
+            dod,
+            c_rate,
+        )
+        return Age._make(moved)
+
+    def through_days(
+        self,
+        age: Age,
+        seconds: Floats,
+        temperature_degc: Floats,
+        soc: Floats,
+        efc: Floats,
+        dod: Floats,
+        c_rate: Floats,
+    ) -> Age:
+        """``through`` for n days one after the other: conditions (n, m), each day's use (n,)."""
+        if not (seconds.size and np.all(seconds >= 0.0) and np.all(efc >= 0.0)):
+            raise _backward(seconds.sum(), float(efc.sum()))
+        law, p = kernel_parameters(self.model)
+        moved = fade.through_days(
             age[:],
             law,
             p,

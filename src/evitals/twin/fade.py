@@ -280,3 +280,36 @@ def through(
     if total <= 0.0:
         return state
     return _advance(state, mean / total, pace, growth_pace, total / DAY_S, efc)
+
+
+@_compiled
+def through_days(
+    state: State,
+    law: int,
+    p: Floats,
+    pace: float,
+    growth_pace: float,
+    seconds: Floats,
+    temperature_degc: Floats,
+    soc: Floats,
+    efc: Floats,
+    dod: Floats,
+    c_rate: Floats,
+) -> State:
+    """The state after ``n`` days, one after the other: conditions (n, m) hold for ``seconds``
+    (n, m), charge, depth and rate (n,) are each day's own."""
+    for day in range(seconds.shape[0]):
+        state = through(
+            state,
+            law,
+            p,
+            pace,
+            growth_pace,
+            seconds[day],
+            temperature_degc[day],
+            soc[day],
+            efc[day],
+            dod[day],
+            c_rate[day],
+        )
+    return state

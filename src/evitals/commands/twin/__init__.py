@@ -6,6 +6,7 @@ from evitals.commands.twin.fleet import fleet
 from evitals.commands.twin.health import health
 from evitals.commands.twin.table import table
 from evitals.commands.twin.trip import trip
+from evitals.commands.twin.whatif import whatif
 
 
 @click.group()
@@ -13,5 +14,5 @@ def twin() -> None:
     """Simulate a trip or a fleet; judge the estimators against known truth."""
 
 
-for command in (trip, table, fleet, health):
+for command in (trip, table, fleet, health, whatif):
     twin.add_command(command)

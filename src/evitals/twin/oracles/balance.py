@@ -17,7 +17,12 @@ from evitals.errors import MissingExtra
 from evitals.twin import cell
 from evitals.twin.balance import Balance
 
-CELLS = {"nmc811-lgm50": "Chen2020"}
+CELLS = {
+    "nmc811-lgm50": "ORegan2022",
+    "nmc811-rebalanced": "Chen2020",
+    "nca-kim2011": "NCA_Kim2011",
+    "lfp-prada2013": "Prada2013",
+}
 """Our OCV sets and the PyBaMM parameter sets with the same electrodes."""
 BALANCES: list[Balance] = [
     (0.0, 0.0, 0.0),

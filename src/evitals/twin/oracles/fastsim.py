@@ -107,7 +107,10 @@ def fastsim_of(car: TwinVehicle, soc: float, payload_kg: float, always_w: float)
 
 
 def simulate(read: Any, time_s: Floats, speed_mps: Floats, grade: Floats | None = None) -> Drive:
-    """One run of FASTSim (``run_once``) over a speed trace (n,), missed speeds allowed."""
+    """One run of FASTSim (``run_once``) over a speed trace (n,), missed speeds allowed.
+
+    Raises InputError where FASTSim gives up: 3.1 does when braking exceeds the motor's power.
+    """
     fastsim = module()
     cycle = fastsim.Cycle.from_dict(
         {
@@ -122,8 +125,9 @@ def simulate(read: Any, time_s: Floats, speed_mps: Floats, grade: Floats | None 
     try:
         simulation.run_once()
     except (RuntimeError, ValueError) as error:
-        problem = str(error).strip().splitlines()[-1]
-        raise InputError("engine", "fastsim", f"gave up: {problem}", "use --engine twin") from error
+        said = str(error).partition("Stack backtrace")[0].strip().splitlines()
+        problem = f"gave up: {said[-1].strip(' ]')}"
+        raise InputError("engine", "fastsim", problem, "use the engine twin") from error
     table = simulation.to_dataframe()
     power = -np.nan_to_num(table[BATTERY_W].to_numpy())
     reached = np.nan_to_num(table[SPEED_MPS].to_numpy())
