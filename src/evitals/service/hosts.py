@@ -7,7 +7,6 @@ then reach this service as if they were of its own page. They still carry that n
 from http import HTTPStatus
 
 import msgspec
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from evitals.service.problems import MEDIA_TYPE, Problem
@@ -30,14 +29,15 @@ def only(app: ASGIApp, *names: str) -> ASGIApp:
     allowed = LOOPBACK | {name.strip().lower() for name in names if name.strip()}
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in (ScopeType.HTTP, ScopeType.WEBSOCKET):
+        kind: str = scope["type"]
+        if kind not in ("http", "websocket"):  # the lifespan
             await app(scope, receive, send)
             return
         given = [value for name, value in scope["headers"] if name.lower() == b"host"]
         host = host_of(given[0].decode("latin-1")) if len(given) == 1 else ""
         if host in allowed:
             await app(scope, receive, send)
-        elif scope["type"] == ScopeType.WEBSOCKET:
+        elif kind == "websocket":
             await receive()
             await send(
                 {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "another host"}
