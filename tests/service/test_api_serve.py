@@ -127,7 +127,7 @@ def test_a_second_service_on_the_same_home_is_refused(running: Running, tmp_path
 def test_an_open_connection_does_not_hold_up_the_stop(running: Running) -> None:
     port = int(running.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port)) as idle:
-        idle.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        idle.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         started = time.monotonic()
         code, errors = running.stop()
     assert code == 0, errors
