@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := .venv-bench
 ORACLE := .venv-oracles
+FASTSIM := .venv-fastsim
 ORACLES := fastsim,blast,physics
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_NUM_THREADS := 1
@@ -36,7 +37,7 @@ oracles: $(ORACLE)/installed
 	$(ORACLE)/bin/python -m pytest -m oracle tests/twin $(PYTEST_ARGS)
 
 ## bench: measure the pace beside the reference's way (minutes; BENCH_ARGS="--quick --only predict")
-bench: $(BENCH)/installed
+bench: $(BENCH)/installed $(FASTSIM)/installed
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 ## soak: 15 minutes of everything at once, with kills
@@ -44,7 +45,7 @@ soak: $(BENCH)/installed
 	$(BENCH)/bin/python -m benchmarks.soak $(SOAK_ARGS)
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(ORACLE) dist build artifacts demo
+	rm -rf $(VENV) $(BENCH) $(ORACLE) $(FASTSIM) dist build artifacts demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +68,12 @@ $(BENCH)/installed: dist/wheel
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[bench]"
 	$(BENCH)/bin/python -m pip install --quiet --no-deps --force-reinstall dist/*.whl
+	touch $@
+
+# FASTSim pins polars 1: beside our own versions it does not resolve.
+$(FASTSIM)/installed:
+	$(PYTHON) -m venv $(FASTSIM)
+	$(FASTSIM)/bin/python -m pip install --quiet "fastsim>=3.1,<4"
 	touch $@
 
 $(ORACLE)/installed: dist/wheel

@@ -15,6 +15,7 @@ CLAIMS = (
     "ingest",
     "page",
     "ageing",
+    "twin",
 )
 """In the order they are run."""
 

@@ -63,7 +63,7 @@ def test_what_a_fleet_cannot_be_is_said(wrong: list[str], said: str, tmp_path: P
 
 
 def test_a_share_of_the_fleet_keeps_its_samples(tmp_path: Path) -> None:
-    arguments = ["twin", "fleet", "--vehicles", "3", "--days", "1", "--workers", "1", "--json"]
+    arguments = ["twin", "fleet", "--vehicles", "3", "--days", "4", "--workers", "1", "--json"]
     arguments += ["--format", "parquet", "--sample", "0.5", "--out", str(tmp_path / "fleet")]
     report = json.loads(CliRunner().invoke(main, arguments).output)
     assert report["kept_vehicles"] == 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evitals.errors import InputError
 from evitals.features import FEATURES, INDEX, Stream, as_dict, extract
-from evitals.features.extraction import SIGNALS_USED
+from evitals.features.extraction import SIGNALS_USED, extract_parts
 
 from .made_up import PACK, drive, known
 
@@ -219,6 +219,20 @@ def test_sample_by_sample_equals_all_at_once(given_arrays: tuple[NDArray[np.floa
     assert once.dtype == np.float32
     assert once.shape == (len(FEATURES),)
     assert not np.isinf(once).any()
+
+
+def test_parts_of_a_recording_are_those_stretches_alone() -> None:
+    columns = drive(900)
+    columns["time_s"] = columns["time_s"].copy()
+    columns["time_s"][500:] -= 300.0
+    bounds = np.array([[0, 200], [200, 201], [201, 500], [500, 900]])
+    together = extract_parts(columns, bounds, PACK)
+    for (first, stop), vector in zip(bounds, together, strict=True):
+        alone = extract({name: c[first:stop] for name, c in columns.items()}, PACK)
+        assert np.array_equal(vector, alone, equal_nan=True)
+    with pytest.raises(InputError, match="runs backward at row 500"):
+        extract_parts(columns, np.array([[0, 900]]), PACK)
+    assert extract_parts(columns, np.empty((0, 2), dtype=np.int64), PACK).shape == (0, 72)
 
 
 def test_stream_forgets_on_reset_and_refuses_bad_samples() -> None:

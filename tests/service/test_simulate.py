@@ -118,6 +118,15 @@ def test_stopped_it_goes_on_and_writes_nothing_twice(whole: Path, tmp_path: Path
     assert {p: p.stat().st_mtime_ns for p in parts} == parts
 
 
+def test_a_vehicle_that_records_nothing_has_no_rows(tmp_path: Path) -> None:
+    order = Order(vehicles=5, days=1, seed=1, trips_per_day=0.3)
+    report = simulate(order, tmp_path / "fleet")
+    rows = pl.read_parquet(tmp_path / "fleet" / "features" / "*.parquet")
+    assert 0 < rows["vehicle_id"].n_unique() < 5
+    assert report.recordings < 5
+    assert pl.read_parquet(tmp_path / "fleet" / "truth.parquet").height == 5
+
+
 def test_another_fleet_in_the_same_folder_is_refused(whole: Path, tmp_path: Path) -> None:
     other = Order(vehicles=4, days=4, seed=6, trips_per_day=2.0, format="parquet", sample=2)
     with pytest.raises(InputError, match=r"faults 3\.0 there, 0\.0 asked for.*seed 5 there, 6"):

@@ -119,6 +119,18 @@ def test_traction_bounds_the_start_and_a_wall_stops() -> None:
     assert wall.speed_mps[-1] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_battery_that_gives_less_bounds_the_power_and_the_speed() -> None:
+    car, cycle = vehicle.vehicle(ZOE), cycles.cycle("hwfet")
+    free = road.drive(car, cycle.time_s, cycle.speed_mps)
+    most = np.full(cycle.time_s.size, 15_000.0)
+    less = road.drive(car, cycle.time_s, cycle.speed_mps, most_w=most)
+    assert -less.power_w.min() == pytest.approx(15_000.0, abs=20.0)
+    assert less.miss_mps > 1.0
+    assert (less.speed_mps <= free.speed_mps + 1e-9).all()
+    none = road.drive(car, cycle.time_s, cycle.speed_mps, most_w=np.zeros(cycle.time_s.size))
+    assert none.speed_mps.max() == 0.0
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.floats(0.0, 50.0), min_size=2, max_size=40),

@@ -9,8 +9,9 @@ import pytest
 
 from evitals.errors import InputError
 from evitals.signals import SIGNALS
-from evitals.twin import cycles, journeys, vehicle
-from evitals.twin.trip import drive, recorded, trip
+from evitals.twin import cabin, cycles, journeys, road, vehicle
+from evitals.twin.pack import State
+from evitals.twin.trip import drive, recorded, sample_by_sample, trip
 
 ZOE = "renault-zoe-ze50"
 
@@ -33,7 +34,36 @@ def test_fastsims_rule_of_regeneration_takes_what_fastsim_takes() -> None:
 
 def test_an_empty_pack_says_what_it_could_not_give() -> None:
     assert trip(cycle_name="us06", soc=0.02, ambient_degc=-10.0).unmet_kwh > 0.5
-    assert trip(soc=0.0).unmet_kwh > 1.0
+    empty = trip(soc=0.0)
+    assert empty.unmet_kwh > 1.0
+    assert (empty.distance_km, empty.energy_kwh, empty.energy_kwh_per_km) == (0.0, 0.0, None)
+
+
+def test_a_pack_that_falls_short_slows_the_car() -> None:
+    full = trip(cycle_name="us06")
+    low = drive(vehicle.vehicle(ZOE), journeys.over(cycles.cycle("us06")), soc=0.05)
+    assert 0.2 * full.distance_km < low.report.distance_km < 0.95 * full.distance_km
+    assert low.report.trace_miss_s > 100.0
+    # What was driven is what the pack gave: sample by sample, up to the solver's 50 W.
+    given = low.trace.current_a * low.trace.voltage_v
+    again = road.drive(
+        vehicle.vehicle(ZOE), low.journey.time_s, low.speed_mps, always_w=250.0
+    ).power_w
+    assert np.abs(again - given)[given < -1000.0].max() < 200.0
+    assert (low.speed_mps <= low.journey.speed_mps + 1e-9).all()
+
+
+def test_driven_sample_by_sample_a_sufficient_pack_changes_nothing() -> None:
+    car = vehicle.vehicle(ZOE)
+    journey = journeys.over(cycles.cycle("udds"), grade=0.01, ambient_degc=5.0)
+    whole, start = drive(car, journey), State(0.9, temperature_degc=5.0)
+    climate = np.empty(journey.time_s.size)
+    step, air = np.diff(journey.time_s, prepend=0.0), np.full(2, 5.0)
+    cabin.power_w(step, 5.0, 0.0, car.cabin.parameters(), air, climate)
+    driven, trace = sample_by_sample(car, journey, climate, None, vehicle.pack_of(car), start)
+    assert driven.speed_mps == pytest.approx(whole.speed_mps, abs=1e-12)
+    assert trace.current_a == pytest.approx(whole.trace.current_a, abs=1e-6)
+    assert trace.state.soc == pytest.approx(whole.trace.state.soc, abs=1e-9)
 
 
 def test_an_old_pack_moves_more_soc_for_the_same_trip() -> None:

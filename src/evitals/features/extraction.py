@@ -10,7 +10,7 @@ from evitals.errors import InputError
 from evitals.features import kernel
 from evitals.features import state as at
 from evitals.features.definitions import FEATURES
-from evitals.features.packing import SIZE, Vector, rounded
+from evitals.features.packing import ROUNDING, SIZE, Vector, rounded
 
 SIGNALS_USED = ("current_a", "voltage_v", "temperature_degc", "soc", "speed_mps")
 REST_C_RATE = 1 / 50
@@ -46,16 +46,39 @@ def extract(columns: Mapping[str, NDArray[np.generic]], battery: Battery) -> Vec
     ``SIGNALS_USED``; NaN where missing; others are ignored). Raises InputError naming the column
     where lengths differ, a value is infinite, time is missing or runs backward, or no row is there.
     """
+    rows = len(columns["time_s"]) if "time_s" in columns else 0
+    vector: Vector = extract_parts(columns, np.array([[0, rows]]), battery)[0]
+    return vector
+
+
+def extract_parts(
+    columns: Mapping[str, NDArray[np.generic]], bounds: NDArray[np.int64], battery: Battery
+) -> Vector:
+    """Features of several stretches of one recording at once: float32, shape (m, len(FEATURES)).
+
+    ``bounds`` (m, 2 or more): the first row of each and the row after its last. Otherwise like
+    ``extract``; between stretches time may run backward.
+    """
     time_s = _column(columns, "time_s", None)
     if time_s.size == 0:
         raise InputError("time_s", time_s.shape, "holds no sample", "send at least one sample")
     arrays = [_column(columns, name, time_s.size) for name in SIGNALS_USED]
-    if not kernel.usable(time_s, *arrays):
+    if not kernel.usable(bounds, time_s, *arrays):
         raise _refusal(time_s, arrays)
-    state, p = np.empty(at.SIZE), parameters(battery)
-    kernel.begin(state)
-    kernel.run(state, p, time_s, *arrays)
-    return _vector(state, p)
+    values = np.empty((len(bounds), SIZE))
+    out = np.empty((len(bounds), SIZE), dtype=np.float32)
+    kernel.run_parts(
+        np.empty(at.SIZE),
+        parameters(battery),
+        bounds,
+        *ROUNDING,
+        values,
+        out,
+        out.view(np.uint32),
+        time_s,
+        *arrays,
+    )
+    return out
 
 
 class Stream:

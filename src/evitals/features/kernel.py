@@ -274,11 +274,21 @@ def step(
 
 
 @compiled
-def run(
-    s: Array, p: Array, t: Array, i: Array, v: Array, degc: Array, soc: Array, speed: Array
+def run_rows(
+    s: Array,
+    p: Array,
+    first: int,
+    stop: int,
+    t: Array,
+    i: Array,
+    v: Array,
+    degc: Array,
+    soc: Array,
+    speed: Array,
 ) -> None:
-    """``step`` after ``step`` over equally long arrays; an empty one is a signal that is absent."""
-    for k in range(t.size):
+    """``step`` after ``step`` over some rows of equally long arrays, empty where a signal is
+    absent."""
+    for k in range(first, stop):
         step(
             s,
             p,
@@ -289,6 +299,14 @@ def run(
             soc[k] if soc.size else _NAN,
             speed[k] if speed.size else _NAN,
         )
+
+
+@compiled
+def run(
+    s: Array, p: Array, t: Array, i: Array, v: Array, degc: Array, soc: Array, speed: Array
+) -> None:
+    """``step`` after ``step`` over equally long arrays; an empty one is a signal that is absent."""
+    run_rows(s, p, 0, t.size, t, i, v, degc, soc, speed)
 
 
 @compiled
@@ -458,13 +476,49 @@ def round_off(
 
 
 @compiled
-def usable(t: Array, i: Array, v: Array, degc: Array, soc: Array, speed: Array) -> bool:
-    """Whether time is finite and never runs backward, and no value is infinite."""
+def run_parts(
+    s: Array,
+    p: Array,
+    bounds: NDArray[np.int64],
+    forms: NDArray[np.int8],
+    steps: Array,
+    tops: Array,
+    values: Array,
+    out: Float32,
+    bits: UInt32,
+    t: Array,
+    i: Array,
+    v: Array,
+    degc: Array,
+    soc: Array,
+    speed: Array,
+) -> None:
+    """Features of stretches, rounded, into ``out`` (m, features); ``bounds`` (m, 2 or more): first
+    row, row after the last. ``values`` (m, features) takes them unrounded."""
+    for k in range(bounds.shape[0]):
+        begin(s)
+        run_rows(s, p, bounds[k, 0], bounds[k, 1], t, i, v, degc, soc, speed)
+        finish(s, p, values[k])
+        round_off(values[k], forms, steps, tops, out[k], bits[k])
+
+
+@compiled
+def usable(
+    bounds: NDArray[np.int64],
+    t: Array,
+    i: Array,
+    v: Array,
+    degc: Array,
+    soc: Array,
+    speed: Array,
+) -> bool:
+    """Whether time is finite and never runs backward within stretches, and no value is infinite."""
     good = True
     for k in range(t.size):
         good &= abs(t[k]) < math.inf
-    for k in range(1, t.size):
-        good &= t[k] >= t[k - 1]
+    for m in range(bounds.shape[0]):
+        for k in range(bounds[m, 0] + 1, bounds[m, 1]):
+            good &= t[k] >= t[k - 1]
     for column in (i, v, degc, soc, speed):
         for k in range(column.size):
             good &= abs(column[k]) != math.inf

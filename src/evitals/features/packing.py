@@ -25,9 +25,12 @@ _DEFAULTS = np.array([f.default for f in FEATURES], dtype=np.float32)
 _DEFAULT_NAN = np.isnan(_DEFAULTS)
 _STEP = {"u2": 2e-5, "u1": 1 / 254}
 _TOP = {"u2": 65534, "u1": 254}
-_STEPS = np.array([_STEP.get(f.form, 1.0) for f in FEATURES])
-_TOPS = np.array([float(_TOP.get(f.form, 1)) for f in FEATURES])
-_ROUNDING = np.array([{"f2": 1, "u2": 2, "u1": 2}.get(f.form, 0) for f in FEATURES], dtype=np.int8)
+ROUNDING = (
+    np.array([{"f2": 1, "u2": 2, "u1": 2}.get(f.form, 0) for f in FEATURES], dtype=np.int8),
+    np.array([_STEP.get(f.form, 1.0) for f in FEATURES]),
+    np.array([float(_TOP.get(f.form, 1)) for f in FEATURES]),
+)
+"""Forms, steps and tops as ``kernel.round_off`` takes them."""
 
 _NET, _IN, _OUT = (INDEX[n] for n in ("net_charge_ah", "charge_in_ah", "charge_out_ah"))
 _SPAN, _LOW, _HIGH = (INDEX[n] for n in ("soc_span", "soc_min", "soc_max"))
@@ -36,7 +39,7 @@ _SPAN, _LOW, _HIGH = (INDEX[n] for n in ("soc_span", "soc_min", "soc_max"))
 def rounded(values: NDArray[np.float64]) -> Vector:
     """Float32 features rounded to what their packed form keeps; derived ones follow from those."""
     out = np.empty(SIZE, dtype=np.float32)
-    kernel.round_off(values, _ROUNDING, _STEPS, _TOPS, out, out.view(np.uint32))
+    kernel.round_off(values, *ROUNDING, out, out.view(np.uint32))
     return out
 
 

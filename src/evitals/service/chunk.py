@@ -10,11 +10,13 @@ import msgspec
 import numpy as np
 import polars as pl
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from evitals.battery import Battery
 from evitals.features import FEATURES
 from evitals.service import outputs, workers
-from evitals.service.segments import Stretch, stretches
+from evitals.service.segments import stretches
+from evitals.telemetry.trips import KINDS
 from evitals.twin.fleet import Fleet, Truth
 from evitals.twin.live import write_trip
 from evitals.twin.recorder import TwinTrip
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 FILE_ROWS = 250_000
 """Samples in one Parquet file: what is held in memory of them."""
-KIND = pl.Enum(["drive", "charge", "rest"])
 FAULTS = {"vehicle_id": pl.String, "kind": pl.String, "day": pl.Int32, "size": pl.Float64}
 
 
@@ -92,35 +93,36 @@ class Features:
     """Rows of features as they come."""
 
     def __init__(self) -> None:
+        self.rows = 0
         self._ids: list[str] = []
-        self._numbers: list[int] = []
-        self._stretches: list[Stretch] = []
-
-    @property
-    def rows(self) -> int:
-        """How many so far."""
-        return len(self._stretches)
+        self._facts: list[NDArray[np.float64]] = []
+        self._vectors: list[NDArray[np.float32]] = []
 
     def add(self, number: int, trip: TwinTrip, battery: Battery) -> None:
         """Cut a vehicle's recording ``number`` and extract."""
-        for stretch in stretches(trip, battery):
-            self._ids.append(trip.vehicle_id)
-            self._numbers.append(number)
-            self._stretches.append(stretch)
+        pieces, vectors = stretches(trip, battery)
+        facts = np.empty((len(pieces), 4))
+        facts[:, 0] = number
+        facts[:, 1] = 1000.0 * (trip.start_s + trip.columns["time_s"][pieces[:, 0]])
+        facts[:, 2:] = pieces[:, 2:]
+        self.rows += len(pieces)
+        self._ids += [trip.vehicle_id] * len(pieces)
+        self._facts.append(facts)
+        self._vectors.append(vectors)
 
     def table(self) -> pl.DataFrame:
         """``vehicle_id, recording`` (its number), ``start`` (UTC), ``kind, continues`` and the
         features (float32, NaN where missing)."""
-        vectors = np.array([s.features for s in self._stretches], dtype=np.float32)
-        vectors = vectors.reshape(-1, len(FEATURES))
-        starts = np.array([1000.0 * s.start_s for s in self._stretches]).astype(np.int64)
+        facts = np.concatenate([np.empty((0, 4)), *self._facts])
+        vectors = np.concatenate([np.empty((0, len(FEATURES)), dtype=np.float32), *self._vectors])
+        start = pl.Series(np.rint(facts[:, 1]).astype(np.int64)).cast(pl.Datetime("ms", "UTC"))
         return pl.DataFrame(
             {
-                "vehicle_id": self._ids,
-                "recording": pl.Series(self._numbers, dtype=pl.UInt32),
-                "start": pl.Series(starts).cast(pl.Datetime("ms", "UTC")),
-                "kind": pl.Series([s.kind for s in self._stretches], dtype=KIND),
-                "continues": pl.Series([s.continues for s in self._stretches], dtype=pl.Boolean),
+                "vehicle_id": pl.Series(self._ids, dtype=pl.String),
+                "recording": pl.Series(facts[:, 0].astype(np.uint32)),
+                "start": start,
+                "kind": pl.Series([KINDS[int(k)] for k in facts[:, 2]], dtype=pl.Enum(KINDS)),
+                "continues": pl.Series(facts[:, 3] > 0.0),
             }
             | {f.name: vectors[:, k] for k, f in enumerate(FEATURES)}
         )

@@ -21,7 +21,7 @@ from evitals.service import hosts
 from evitals.service.app import create_app
 from evitals.settings import Settings
 
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 100_000
 """Objects made and not freed before the garbage collector looks at them."""
 STOP_WITHIN_S = 10
 CONNECTIONS = 4096

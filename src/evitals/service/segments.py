@@ -1,41 +1,19 @@
 """A twin's recording in features: cut as the pipeline cuts, by the same kernel."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from msgspec import Struct
+from numpy.typing import NDArray
 
 from evitals.battery import Battery
-from evitals.features import extract
-from evitals.telemetry.recording import Kind
-from evitals.telemetry.trips import KINDS, pieces_of, rest_limit_a
+from evitals.features.extraction import extract_parts
+from evitals.telemetry.trips import pieces_of, rest_limit_a
 from evitals.twin.recorder import TwinTrip
 
 
-class Stretch(Struct, frozen=True, kw_only=True):
-    """A drive, charge or rest of a recording. ``features`` as ``evitals.features.extract``."""
-
-    start_s: float
-    """Seconds since 1970 UTC."""
-    kind: Kind
-    continues: bool
-    features: np.ndarray
-
-
-def stretches(trip: TwinTrip, battery: Battery) -> Iterator[Stretch]:
-    """The drives, charges and rests of a recording. Nothing is checked or repaired before."""
+def stretches(trip: TwinTrip, battery: Battery) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The drives, charges and rests of a recording: pieces (m, 4) as ``trips.pieces_of`` gives
+    them, and their features (m, len(FEATURES)). Nothing is checked or repaired before."""
     columns = trip.columns
-    time_s = columns["time_s"]
-    limit_a = rest_limit_a(battery)
-    for first, stop, state, follows in pieces_of(
-        time_s, columns["current_a"], columns["speed_mps"], limit_a
-    ):
-        part = columns
-        if stop - first < time_s.size:
-            part = {name: values[first:stop] for name, values in columns.items()}
-        yield Stretch(
-            start_s=trip.start_s + float(time_s[first]),
-            kind=KINDS[state],
-            continues=follows,
-            features=extract(part, battery),
-        )
+    pieces = pieces_of(
+        columns["time_s"], columns["current_a"], columns["speed_mps"], rest_limit_a(battery)
+    )
+    return pieces, extract_parts(columns, pieces, battery)

@@ -28,26 +28,24 @@ def _compiled(function: _Function) -> _Function:
 
 
 @_compiled
-def _usual_step(time: Floats, first: int, stop: int, row: int) -> float:
-    """Median of the steps around the one that ends at ``row``, mirrored at the ends."""
-    steps = stop - first - 1
-    found = np.empty(WINDOW)
-    for k in range(WINDOW):
-        at = row - first - 1 + k - WINDOW // 2
-        while at < 0 or at >= steps:
-            at = -at - 1 if at < 0 else 2 * steps - 1 - at
-        found[k] = abs(time[first + at + 1] - time[first + at])
-    return float(np.median(found))
-
-
-@_compiled
 def _is_gap(time: Floats, first: int, stop: int, row: int, rules: Floats) -> bool:
+    """Whether a step is longer than so many usual ones, the median of those around.
+
+    It is not where most of those around reach its share: their median then does, too.
+    """
     step = time[row] - time[row - 1]
     if 0.0 <= step <= rules[GAP_S]:
         return False
     if step < 0.0 or step > rules[GAP_MAX_S]:
         return True
-    return bool(step > rules[GAP_STEPS] * _usual_step(time, first, stop, row))
+    steps, reaching = stop - first - 1, 0
+    for k in range(WINDOW):
+        at = row - first - 1 + k - WINDOW // 2
+        while at < 0 or at >= steps:  # mirrored at the ends
+            at = -at - 1 if at < 0 else 2 * steps - 1 - at
+        around = abs(time[first + at + 1] - time[first + at])
+        reaching += rules[GAP_STEPS] * around >= step
+    return bool(reaching <= WINDOW // 2)
 
 
 @_compiled

@@ -25,7 +25,7 @@ from evitals.telemetry.checks import LOCAL, local_findings
 from evitals.telemetry.digest import place_digest
 from evitals.telemetry.examination import Examination
 from evitals.telemetry.gaps import GAP_MAX_S, GAP_S, GAP_STEPS
-from evitals.telemetry.pieces import cut_rows
+from evitals.telemetry.pieces import Pieces, cut_rows
 from evitals.telemetry.recording import Finding, Kind, Recording, Trip
 from evitals.telemetry.stuck import STANDING_MPS
 
@@ -56,18 +56,18 @@ def cut(
     examination = Examination.of(recording, battery) if examination is None else examination
     chart = examination.chart
     limit = rest_current_a(recording.table, battery)
-    pieces = pieces_of(chart.time, chart.current, chart.speed, limit)
+    pieces = pieces_of(chart.time, chart.current, chart.speed, limit).tolist()
     return [_trip(recording, examination, number, piece) for number, piece in enumerate(pieces)]
 
 
-def pieces_of(time_s: Floats, current_a: Floats, speed_mps: Floats, limit_a: float) -> list[Piece]:
-    """Where arrays (n,) of a recording are cut; ``limit_a`` is the rest current, NaN is missing."""
+def pieces_of(time_s: Floats, current_a: Floats, speed_mps: Floats, limit_a: float) -> Pieces:
+    """Where arrays (n,) of a recording are cut, as ``pieces.cut_rows`` (m, 4): first row, row
+    after the last, state, whether it follows. ``limit_a`` is the rest current, NaN is missing."""
     rules = np.array(
         [STANDING_MPS, limit_a, REST_S, CHARGE_S, PAUSE_S, GAP_S, GAP_STEPS, GAP_MAX_S]
     )
-    columns = (_seen(time_s), _seen(current_a), _seen(speed_mps))
-    pieces = cut_rows(*columns, rules).tolist()
-    return [(first, stop, state, bool(follows)) for first, stop, state, follows in pieces]
+    pieces: Pieces = cut_rows(_seen(time_s), _seen(current_a), _seen(speed_mps), rules)
+    return pieces
 
 
 def _seen(values: Floats) -> Floats:

@@ -34,6 +34,7 @@ MAP = 501
 ROLLING_DEGC = 22.0
 """Ambient temperature at which ``rolling_resistance`` holds."""
 ROUNDS = 30
+LIMITLESS_W = 1e9
 
 (
     MASS_KG,
@@ -150,7 +151,16 @@ def _efficiency(v: Floats, load: float) -> float:
 
 
 @_compiled
-def power(
+def _shaft(v: Floats, electric_w: float) -> float:
+    """Power at the motor's shaft, W, from so much at its terminals; 0 from none."""
+    shaft = 0.9 * max(electric_w, 0.0)
+    for _ in range(4):
+        shaft = max(electric_w, 0.0) * _efficiency(v, min(shaft / v[MOTOR_W], 1.0))
+    return shaft
+
+
+@_compiled
+def power_within(
     time_s: Floats,
     speed_mps: Floats,
     grade: Floats,
@@ -159,20 +169,18 @@ def power(
     payload_kg: float,
     v: Floats,
     always_w: Floats,
+    most_w: Floats,
     regeneration: int,
     out_power_w: Floats,
     out_speed_mps: Floats,
 ) -> float:
-    """Power at the battery, W (n,), positive charging, and the speed reached, m/s (n,).
-
-    ``grade`` (n,) is rise over run, ``always_w`` (n,) what auxiliaries and cabin draw whatever the
-    speed. The first sample counts as one second at its own speed. Returns the largest miss, m/s.
-    """
+    """As ``power``, from a battery that gives at most ``most_w`` (n,), or without end if empty."""
     mass = v[MASS_KG] + payload_kg
     inertia = mass + v[INERTIA_KG]
     air = 0.5 * v[DRAG_M2] * v[PRESSURE_KGK_M3] / (ambient_degc + 273.15)
     rolling = v[ROLLING] * (1.0 + v[ROLLING_PER_K] * (ROLLING_DEGC - ambient_degc))
     motor_w, gear = v[MOTOR_W], v[TRANSMISSION]
+    limited, wheel_w = most_w.size > 0, motor_w * gear
     before, dt, miss = speed_mps[0], 1.0, 0.0
     for k in range(time_s.size):
         if k > 0:
@@ -180,12 +188,16 @@ def power(
         level = 1.0 / math.sqrt(1.0 + grade[k] * grade[k])
         still_n = mass * GRAVITY_MPS2 * level * (rolling + grade[k])
         most_n = min(v[FORCE_N], mass * v[GRIP] * level)
+        if limited:
+            wheel_w = motor_w * gear
+            if most_w[k] < LIMITLESS_W:
+                wheel_w = min(_shaft(v, most_w[k] - always_w[k]), motor_w) * gear
         speed = speed_mps[k]
         force = _force(speed, before, dt, air, headwind_mps, still_n, inertia)
         mean = 0.5 * (speed + before)
-        if force > most_n or force * mean > motor_w * gear:
+        if force > most_n or force * mean > wheel_w:
             speed = _reached(
-                speed, before, dt, air, headwind_mps, still_n, inertia, most_n, motor_w * gear
+                speed, before, dt, air, headwind_mps, still_n, inertia, most_n, wheel_w
             )
             force = _force(speed, before, dt, air, headwind_mps, still_n, inertia)
             mean = 0.5 * (speed + before)
@@ -204,6 +216,43 @@ def power(
     return miss
 
 
+@_compiled
+def power(
+    time_s: Floats,
+    speed_mps: Floats,
+    grade: Floats,
+    ambient_degc: float,
+    headwind_mps: float,
+    payload_kg: float,
+    v: Floats,
+    always_w: Floats,
+    regeneration: int,
+    out_power_w: Floats,
+    out_speed_mps: Floats,
+) -> float:
+    """Power at the battery, W (n,), positive charging, and the speed reached, m/s (n,).
+
+    ``grade`` (n,) is rise over run, ``always_w`` (n,) what auxiliaries and cabin draw whatever the
+    speed. The first sample counts as one second at its own speed. Returns the largest miss, m/s.
+    """
+    return float(
+        power_within(
+            time_s,
+            speed_mps,
+            grade,
+            ambient_degc,
+            headwind_mps,
+            payload_kg,
+            v,
+            always_w,
+            out_power_w[:0],
+            regeneration,
+            out_power_w,
+            out_speed_mps,
+        )
+    )
+
+
 def drive(
     car: TwinVehicle,
     time_s: Floats,
@@ -214,10 +263,12 @@ def drive(
     headwind_mps: float = 0.0,
     payload_kg: float = 0.0,
     always_w: Floats | float | None = None,
+    most_w: Floats | None = None,
     regeneration: Regeneration = "symmetric",
     elevation_m: float = ELEVATION_M,
 ) -> Drive:
-    """Drive a speed trace (n,) once; ``always_w`` defaults to the car's auxiliaries.
+    """Drive a speed trace (n,) once; ``always_w`` defaults to the car's auxiliaries, ``most_w``
+    (n,) is what the battery can give (default: enough).
 
     Raises InputError for a payload the car may not carry, a slope steeper than 1:2, an unknown
     rule of regeneration and weather that cannot be.
@@ -228,7 +279,7 @@ def drive(
     always = np.empty(n)
     always[:] = car.auxiliary_power_w if always_w is None else always_w
     watts, reached = np.empty(n), np.empty(n)
-    miss = power(
+    miss = power_within(
         time_s,
         speed_mps,
         slope,
@@ -237,6 +288,7 @@ def drive(
         float(payload_kg),
         parameters(car, elevation_m),
         always,
+        np.empty(0) if most_w is None else most_w,
         REGENERATION[regeneration],
         watts,
         reached,

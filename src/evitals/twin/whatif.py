@@ -107,8 +107,9 @@ class Band(Struct, frozen=True):
 class Year(Struct, frozen=True, kw_only=True):
     """A year of a projection: what is true at its end, and what it took.
 
-    ``range_km`` is from full to empty over the year's driving, ``cold_range_km`` that of the
-    month with the shortest; energy at the plug, costs in the scenario's currency since the start.
+    ``range_km`` is from full to empty over the year's driving, with the pack as it is when the
+    year begins, ``cold_range_km`` that of the month with the shortest; energy at the plug, costs
+    in the scenario's currency since the start.
     """
 
     ends: date

@@ -71,7 +71,7 @@ def trip(out: Path | None, seed: int, as_json: bool, **wanted: Any) -> None:
     )
     if report.trace_miss_s > 0.0:
         behind = f"up to {report.trace_miss_mps:.2g} m/s behind for {report.trace_miss_s:g} s"
-        click.echo(f"The motor cannot follow this cycle: {behind}.")
+        click.echo(f"The car cannot follow this cycle: {behind}.")
     if report.unmet_kwh > 0.001:
         click.echo(f"The pack could not give {report.unmet_kwh:.3g} kWh of what was asked.")
 
