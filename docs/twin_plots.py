@@ -104,7 +104,87 @@ def fastsim() -> Path:
     return save(drawn, "twin-fastsim")
 
 
-PLOTS: dict[str, Callable[[], Path]] = {"i3": i3, "fastsim": fastsim}
+def blast() -> Path:
+    """SoH over eight years by BLAST-Lite (points) and by the twin (lines), and what differs."""
+    from evitals.twin.oracles import blast as oracle
+
+    frozen = json.loads((FROZEN / "blast.json").read_text(encoding="utf-8"))
+    shown = {"nmc-pouch-50ah": "NMC", "nca-panasonic-18650b": "NCA", "lfp-sony-murata-3ah": "LFP"}
+    drawn, axes = figure(1, 4, 11.0, 3.2)
+    years = range(1, oracle.YEARS + 1)
+    for axis, (model, title) in zip(axes, shown.items(), strict=False):
+        for place, colour in zip(oracle.CLIMATES, ("#3b7dd8", "#6b8e23", "#c0392b"), strict=True):
+            ours = oracle.ours(model, oracle.CLIMATES[place], oracle.DUTIES["long"])
+            axis.plot(years, ours.soh, color=colour, lw=1.2, label=place)
+            axis.plot(years, frozen[model][f"{place}, long"]["soh"], "o", ms=3.5, color=colour)
+        axis.set(title=f"{title}, long drives", xlabel="years", ylim=(0.78, 1.0))
+    axes[0].set(ylabel="SoH (points: BLAST-Lite)")
+    axes[0].legend(frameon=False)
+    errors = []
+    for model in shown:
+        apart = [
+            abs(a - b)
+            for place, use in oracle.CASES
+            for a, b in zip(
+                oracle.ours(model, oracle.CLIMATES[place], oracle.DUTIES[use]).soh,
+                frozen[model][f"{place}, {use}"]["soh"],
+                strict=True,
+            )
+        ]
+        errors.append(max(apart))
+    axes[3].bar(range(3), errors, color=TWIN, width=0.5)
+    axes[3].axhline(0.005, color=OTHER, lw=1)
+    axes[3].set_yscale("log")
+    axes[3].set_xticks(range(3), list(shown.values()))
+    axes[3].set(title="largest difference, 12 lives", ylim=(1e-5, 1e-2), ylabel="SoH (line: bar)")
+    return save(drawn, "twin-blast")
+
+
+def whatif() -> Path:
+    """Years of one car, its chemistries and places, with bands."""
+    from evitals.twin import whatif as twin
+    from evitals.twin.figures import draw_comparison
+
+    base = twin.Scenario(name="Zoe in Berlin, 40 km a day")
+    others = [
+        twin.Scenario(chemistry="LFP"),
+        twin.Scenario(place="phoenix"),
+        twin.Scenario(place="phoenix", chemistry="NCA"),
+    ]
+    return draw_comparison(twin.compare(base, others), IMAGES / "twin-whatif.png")
+
+
+def balance() -> Path:
+    """OCV of cells with 85 % of their capacity, by lost lithium and material."""
+    import numpy as np
+
+    from evitals.twin import balance as electrodes
+    from evitals.twin import cell
+
+    drawn, axes = figure(1, 3, 10.0, 3.2)
+    names = {"nmc811-lgm50": "NMC811", "nca-kim2011": "NCA", "lfp-prada2013": "LFP"}
+    soc = np.linspace(0.0, 1.0, cell.GRID)
+    ways = (((0.0, 0.0), "lithium alone", TWIN), ((0.1, 0.0), "also 10 % negative", OTHER))
+    for axis, (name, title) in zip(axes, names.items(), strict=True):
+        new = cell.ocv_table(name)
+        for (negative, positive), label, colour in ways:
+            lost = electrodes.for_capacity(cell.electrodes(name), 0.85, negative, positive)
+            aged = cell.ocv_table(name, *lost)
+            axis.plot(soc, 1000 * (aged - new), color=colour, lw=1.2, label=f"lost: {label}")
+        axis.axhline(0.0, color=PLAIN, lw=0.8)
+        axis.set(title=title, xlabel="SoC", ylim=(-60, 120))
+    axes[0].set(ylabel="OCV at 85 % capacity over new, mV")
+    axes[0].legend(frameon=False, fontsize=8)
+    return save(drawn, "twin-balance")
+
+
+PLOTS: dict[str, Callable[[], Path]] = {
+    "i3": i3,
+    "fastsim": fastsim,
+    "blast": blast,
+    "balance": balance,
+    "whatif": whatif,
+}
 
 
 def main() -> int:

@@ -24,6 +24,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Path, Meta(description="folder of the store, incoming/, archive/, held/ and quarantine/")
     ] = Path("evitals-data")
     host: Annotated[str, Meta(description="address the service binds to")] = "127.0.0.1"
+    host_names: Annotated[
+        str,
+        Meta(
+            description="names besides localhost and the address by which the service may be asked "
+            "(the name of a proxy in front of it), with commas between"
+        ),
+    ] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="port the service binds to")] = 8420
     max_request_bytes: Annotated[Bytes, Meta(description="largest request body")] = 64 * 2**20
     max_file_bytes: Annotated[Bytes, Meta(description="largest file read")] = 512 * 2**20

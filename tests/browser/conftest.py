@@ -71,9 +71,9 @@ class Service:
         reply.raise_for_status()
         return reply
 
-    def describe(self, vehicle_id: str) -> None:
+    def describe(self, vehicle_id: str, group: str = "") -> None:
         """A BMW i3 by another name."""
-        body = dump_vehicle(describe("bmw-i3-60ah")) | {"vehicle_id": vehicle_id}
+        body = dump_vehicle(describe("bmw-i3-60ah")) | {"vehicle_id": vehicle_id, "group": group}
         reply = httpx.put(f"{self.url}/v1/vehicles/{vehicle_id}", json=body, timeout=10.0)
         reply.raise_for_status()
 
@@ -129,7 +129,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = Service(tmp_path_factory.mktemp("filled") / "home")
     running.start()
     for i in range(30):
-        running.describe(f"van-{i:02d}")
+        running.describe(f"van-{i:02d}", "north & south" if i % 3 else "depot")
         for day in range(4):
             running.drop(f"van-{i:02d}", day, capacity_ah=38.0 + 0.8 * i)
     until(lambda: known(running) == 30, 120.0, "thirty vehicles with a known SoH")

@@ -70,6 +70,38 @@ def test_a_brush_over_the_histogram_filters_every_panel(
     assert placed(page) == 30
 
 
+def test_a_group_filters_every_panel(
+    filled: Service,
+    page: Page,
+    screenshot: Callable[[str], None],
+    accessible: Callable[[str], None],
+) -> None:
+    page.goto(filled.url)
+    expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
+    chosen = page.get_by_label("Group")
+    assert chosen.locator("option").all_inner_texts() == ["All groups", "depot", "north & south"]
+    chosen.select_option("north & south")
+    expected = ids(filled, "group=north+%26+south")
+    assert len(expected) == 20
+    expect(page.locator("tbody td.id")).to_have_count(20)
+    assert page.locator("tbody td.id").all_inner_texts() == expected
+    expect(page.get_by_test_id("placed")).to_contain_text("20 placed")
+    bars = page.get_by_role("list", name="Vehicles per 2 % of SoH; drag to filter")
+    labels = [bar.get_attribute("aria-label") or "" for bar in bars.locator(".bin").all()]
+    assert sum(int(label.split(":")[-1].split()[0]) for label in labels if label) == 20
+    assert downloaded(page) == expected
+    accessible("fleet, one group")
+    screenshot("group")
+    page.reload()
+    expect(page.get_by_label("Group")).to_have_value("north & south")
+    expect(page.locator("tbody td.id")).to_have_count(20)
+    page.get_by_role("button", name="group north & south").click()
+    expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
+    page.goto(f"{filled.url}/#/?group=nowhere")
+    expect(page.get_by_text("No vehicle matches")).to_be_visible()
+    expect(page.get_by_test_id("placed")).to_contain_text("0 placed")
+
+
 def test_the_range_can_be_typed(filled: Service, page: Page) -> None:
     page.goto(filled.url)
     page.get_by_label("SoH below, percent").fill("75")

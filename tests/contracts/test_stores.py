@@ -2,11 +2,13 @@
 
 import hashlib
 import math
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +17,10 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from evitals.errors import InputError, StoreError
+from evitals.fleet.codec import optional_values
 from evitals.fleet.open import open_store
 from evitals.fleet.records import (
+    Answered,
     Batch,
     BatteryState,
     FileRecord,
@@ -411,6 +415,82 @@ def test_close_flushes_and_then_refuses(reopen: Callable[[], Store]) -> None:
     with pytest.raises(StoreError, match="closed"):
         store.submit(Batch())
     assert len(reopen().trips("v1", "1")) == 50
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["v1", "v2", "v3"]),
+        st.integers(0, 5),
+        st.none() | st.floats(0.5, 1.2),
+        st.none() | st.floats(0.1, 1e5),
+        st.sampled_from([(), ("cold",), ("cold", "low_dod")]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=12,
+)
+"""Tests: vehicle, number, SoH, power, reasons, whether the event time is assumed."""
+
+
+def columns_of(records: Sequence[LatestRecord], trips: Sequence[TripRecord]) -> Answered:
+    """Tests that are records as columns; all were scored at once."""
+    answers = [record.prediction for record in records]
+    sets = sorted({answer.reasons for answer in answers})
+    return Answered(
+        kind="test", source="predict", model=MODEL, scored_s=answers[0].scored_s,
+        vehicle_ids=[a.vehicle_id for a in answers], battery_ids=[a.battery_id for a in answers],
+        groups=[r.group for r in records], digests=[bytes.fromhex(t.digest) for t in trips],
+        event_s=[t.event_s or 0 for t in trips],
+        event_assumed=np.array([t.event_assumed for t in trips]),
+        features=np.array([np.frombuffer(t.features, np.float32) for t in trips]),
+        duration_s=np.array([t.duration_s for t in trips]), values=optional_values(answers),
+        statuses=[a.status for a in answers], reason_sets=sets,
+        reasons=np.array([sets.index(a.reasons) for a in answers]),
+        rated_power_w=np.array([r.rated_power_w for r in records], dtype=float),
+        reference_capacity_ah=np.array([r.reference_capacity_ah for r in records], dtype=float),
+        temperature_degc=np.array([r.temperature_degc for r in records], dtype=float),
+    )  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None)
+@given(ROWS, st.integers(1, 12))
+def test_columns_equal_their_records_one_by_one(
+    drawn: list[tuple[str, int, float | None, float | None, tuple[str, ...], bool]], cut: int
+) -> None:
+    trips, records = [], []
+    for place, (vehicle, number, soh, power, reasons, assumed) in enumerate(drawn):
+        # What is assumed to have happened at its arrival is never the same again.
+        trip = a_trip(
+            vehicle, number, digest=digest(vehicle, number, place if assumed else ""), sequence=0,
+            kind="test", source="predict", file_name="", findings=(), event_assumed=assumed,
+            duration_s=60.0 + number, features=np.array([number, np.nan], np.float32).tobytes(),
+        )  # fmt: skip
+        answer = an_answer(
+            trip, soh=soh, soh_low=soh and soh - 0.1, soh_high=soh and soh + 0.1,
+            resistance_growth=None, reference_sop_w=power, risk_score=soh and 1.3 - soh,
+            evidence_count=1, reasons=reasons, scored_s=T0 + 10 * DAY,
+        )  # fmt: skip
+        trips.append(trip)
+        records.append(newest(answer, soc=None, live_sop=None, rated_power_w=None))
+    with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as grouped:
+        one_by_one, group = open_store(Path(alone)), open_store(Path(grouped))
+        for trip, record in zip(trips, records, strict=True):
+            one_by_one.submit(
+                Batch(trips=(trip,), predictions=(record.prediction,), latest=(record,))
+            ).result()
+        for part in (slice(None, cut), slice(cut, None)):
+            if trips[part]:
+                rows = columns_of(records[part], trips[part])
+                group.submit(Batch(answered=rows)).result()
+        found = [everything(group, f"v{n}")[:-4] for n in (1, 2, 3)]
+        assert found == [everything(one_by_one, f"v{n}")[:-4] for n in (1, 2, 3)]
+        dated = [k for k, trip in enumerate(trips) if not trip.event_assumed]
+        if dated:  # whatever comes twice adds nothing
+            again = columns_of([records[k] for k in dated], [trips[k] for k in dated])
+            group.submit(Batch(answered=again)).result()
+            assert [group.trips(f"v{n}", "1") for n in (1, 2, 3)] == [each[0] for each in found]
+        one_by_one.close()
+        group.close()
 
 
 reals = st.none() | st.floats(0.0, 2.0)

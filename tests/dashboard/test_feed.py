@@ -147,7 +147,7 @@ def test_a_delta_holds_only_what_changed() -> None:
     assert frame["kind"] == DELTA
     assert list(frame["index"]) == [7, 9]
     assert frame["columns"]["soh"][0] == 7200
-    assert len(feed.delta()) == 56, "a heartbeat is only a header"
+    assert len(feed.delta()) == 64, "a heartbeat is only a header"
 
 
 def test_the_task_ends_with_the_last_browser() -> None:
@@ -165,7 +165,31 @@ def test_the_task_ends_with_the_last_browser() -> None:
         assert task.cancelled()
 
     asyncio.run(play())
-    assert ROW.itemsize == 22
+    assert ROW.itemsize == 24
+
+
+def test_groups_are_named_once_and_coded_in_order() -> None:
+    store = MemoryStore(latest("a", group="north"), latest("b"), latest("c", group="south"))
+    feed = Feed(as_store(store))
+    first = decode(feed.delta())
+    assert first["groups"] == ["north", "south"]
+    assert first["columns"]["group"].tolist() == [1, 0, 2]
+    feed.apply([latest("b", group="south"), latest("d", group="west")])
+    second = decode(feed.delta())
+    assert second["groups"] == ["west"]
+    assert second["columns"]["group"].tolist() == [2, 3]
+    whole = decode(feed.snapshot()[1])
+    assert whole["groups"] == ["north", "south", "west"]
+    assert whole["columns"]["group"].tolist() == [1, 2, 2, 3]
+
+
+def test_groups_beyond_the_codes_share_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evitals.dashboard.feed.GROUPS", 3)
+    records = [latest(f"v{k}", group=f"g{k}") for k in range(4)]
+    feed = Feed(as_store(MemoryStore(*records)))
+    frame = decode(feed.delta())
+    assert frame["columns"]["group"].tolist() == [1, 2, 3, 3]
+    assert frame["groups"] == ["g0", "g1"]
 
 
 def test_feed_and_store_give_one_summary() -> None:

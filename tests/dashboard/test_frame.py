@@ -1,6 +1,7 @@
 """The wire format: what goes in comes out, to the column's resolution, and nothing else does."""
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -28,12 +29,17 @@ NAMES = ROW.names
 ids = st.lists(st.text(min_size=1, max_size=64), max_size=20)
 
 
-def frame_of(rows: np.ndarray, new: list[str], index: np.ndarray | None = None) -> bytes:
+def frame_of(
+    rows: np.ndarray,
+    new: list[str],
+    index: np.ndarray | None = None,
+    groups: Sequence[str] = (),
+) -> bytes:
     by_status, mean = tally(rows)
     kind = SNAPSHOT if index is None else DELTA
     return encode(
         kind, 7, rows, new, index=index, vehicles=len(rows), by_status=by_status,
-        soh_mean=mean, sent_s=1.5,
+        soh_mean=mean, sent_s=1.5, new_groups=groups,
     )  # fmt: skip
 
 
@@ -47,8 +53,9 @@ def test_decoding_gives_back_what_was_encoded(
         rows[name] = [random.randint(low, high) for _ in new]
     rows["status"] %= 4
     index = np.array([random.randrange(2**32) for _ in new], dtype=np.int64) if is_delta else None
-    read = decode(frame_of(rows, new, index))
-    assert read["ids"] == new
+    groups = new[::2]
+    read = decode(frame_of(rows, new, index, groups))
+    assert (read["ids"], read["groups"]) == (new, groups)
     assert read["kind"] == (DELTA if is_delta else SNAPSHOT)
     assert (read["sequence"], read["sent_s"], read["vehicles"]) == (7, 1.5, len(new))
     for name in NAMES:
@@ -59,8 +66,8 @@ def test_decoding_gives_back_what_was_encoded(
 
 def test_columns_start_on_their_own_boundary() -> None:
     rows = np.zeros(3, dtype=ROW)
-    assert HEADER.size == 56
-    size = 56 + 3 * 4 * 2 + 5 * 8 + 8 + 4 + 4
+    assert HEADER.size == 64
+    size = 64 + 3 * 4 * 2 + 5 * 8 + 2 * 8 + 4 + 4
     assert len(frame_of(rows, [])) == size
 
 

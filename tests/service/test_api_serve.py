@@ -57,6 +57,19 @@ def running(tmp_path: Path) -> Iterator[Running]:
         served.process.communicate()
 
 
+def test_a_page_by_another_name_learns_nothing(running: Running) -> None:
+    """DNS rebinding: another site's name resolves to this machine."""
+    foreign = {"Host": "evil.example"}
+    for path in ("/", "/v1/fleet", "/health/live"):
+        reply = httpx.get(running.url + path, headers=foreign)
+        assert reply.status_code == 421
+        assert reply.json()["reason"] == "unknown_host"
+    reply = httpx.post(running.url + "/predict", json=ROW | {"vehicle_id": "V1"}, headers=foreign)
+    assert reply.status_code == 421
+    own = {"Host": f"localhost:{running.url.rpartition(':')[2]}"}
+    assert httpx.get(running.url + "/v1/fleet", headers=own).json()["total"] == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_answered_requests_survive_a_clean_stop(
     running: Running, tmp_path: Path, how: signal.Signals
@@ -114,7 +127,7 @@ def test_a_second_service_on_the_same_home_is_refused(running: Running, tmp_path
 def test_an_open_connection_does_not_hold_up_the_stop(running: Running) -> None:
     port = int(running.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port)) as idle:
-        idle.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        idle.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         started = time.monotonic()
         code, errors = running.stop()
     assert code == 0, errors

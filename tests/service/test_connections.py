@@ -14,7 +14,7 @@ def test_idle_connections_leave_room_for_others(tmp_path: Path) -> None:
     with evitals(tmp_path / "home") as server, ExitStack() as held:
         for _ in range(IDLE):
             idle = held.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
-            idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         url = f"http://127.0.0.1:{server.port}/health/ready"
         with urllib.request.urlopen(url, timeout=10) as reply:

@@ -93,6 +93,8 @@ def test_parked_the_count_stands_still_and_a_rest_corrects_it() -> None:
     assert set(reported(who, trace(600, 0.0), awake=False)["soc"]) == {0.8}
     who.key_on(600.0, 0.7, 0.5)
     assert who.soc == 0.8
+    who.key_on(3600.0, 0.7, 0.5, bms.TELLING_SLOPE_V / 2.0)
+    assert who.soc == 0.8
     who.key_on(3600.0, 0.7, 0.5)
     assert who.soc == pytest.approx(0.7)
     offs = []

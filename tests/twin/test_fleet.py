@@ -128,6 +128,18 @@ def test_the_bms_counts_with_its_own_capacity_and_is_corrected_at_rests(fleet: F
     assert seen > 0
 
 
+def test_the_count_of_a_flat_chemistry_wanders_where_its_voltage_tells_nothing() -> None:
+    off = {}
+    for model in ("tesla-model-3-rwd", "tesla-model-3-long-range"):
+        fleet = Fleet(6, 60, 9, model_mix={model: 1.0})
+        trips = itertools.chain.from_iterable(fleet.trips(i) for i in range(6))
+        starts = [t.columns["soc"][part.start] - t.hidden["soc"][part.start]
+                  for t in trips for part in stretches(t)]  # fmt: skip
+        off[model] = float(np.nanmax(np.abs(starts)))
+    assert off["tesla-model-3-long-range"] < bms.REST_SOC_ERROR + 0.005
+    assert off["tesla-model-3-rwd"] > 2.0 * bms.REST_SOC_ERROR
+
+
 def test_the_believed_capacity_is_that_of_an_earlier_day() -> None:
     whole = Fleet(vehicles=60, days=1, seed=3)
     today = np.array([whole.truth(i)[0].soh for i in range(60)])

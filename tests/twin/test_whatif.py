@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from evitals.errors import InputError
+from evitals.twin import vehicle
 from evitals.twin import whatif as w
 from evitals.twin.ageing import Age
 from evitals.twin.places import DAY_S, Climate
@@ -93,6 +94,20 @@ def test_a_chemistry_brings_its_own_ageing() -> None:
     assert "Sony-Murata" in projected(chemistry="LFP", place="rome").notes[0]
     assert end(ageing="lfp-naumann").soh.value != base_soh()
     assert end(knee_at=0.02).soh.value < base_soh() - 0.01
+
+
+def test_a_pace_multiplies_the_loss() -> None:
+    assert 1.0 - end(pace=1.5).soh.value == pytest.approx(1.5 * (1.0 - base_soh()), rel=0.02)
+
+
+@pytest.mark.parametrize("name", vehicle.known())
+def test_every_vehicle_has_a_future(name: str) -> None:
+    year = end(years=1, vehicle=name)
+    assert 0.93 < year.soh.value < 1.0
+    assert year.cold_range_km <= year.range_km.value
+    assert 60.0 < year.range_km.value < 700.0
+    assert 10.0 < year.kwh_per_100km < 200.0
+    assert year.short_share < 0.02
 
 
 def base_soh() -> float:
@@ -186,6 +201,9 @@ def test_what_the_pack_cannot_give_is_said() -> None:
         ({"vehicle": "zoe"}, "renault-zoe-ze50"),
         ({"ageing": "LFX"}, "LFP"),
         ({"payload_kg": 50_000.0}, "payload_kg"),
+        ({"km_per_day": 1000.0, "style": "city"}, "hours a day"),
+        ({"replace_on": date(2025, 12, 31)}, "replace_on"),
+        ({"replace_on": date(2041, 1, 1)}, "within 15 years"),
     ],
 )
 def test_what_cannot_be_names_the_nearest(changed: dict[str, Any], word: str) -> None:

@@ -17,7 +17,17 @@ from itertools import islice
 
 import numpy as np
 
-from evitals.dashboard.frame import DELTA, ROW, SNAPSHOT, STATUSES, Rows, encode, row_of, tally
+from evitals.dashboard.frame import (
+    DELTA,
+    GROUPS,
+    ROW,
+    SNAPSHOT,
+    STATUSES,
+    Rows,
+    encode,
+    row_of,
+    tally,
+)
 from evitals.dashboard.lasso import Lasso
 from evitals.fleet.records import LatestRecord
 from evitals.fleet.store import Store
@@ -72,6 +82,8 @@ class Feed:
         self._table = np.zeros(1024, dtype=ROW)
         self._dirty = np.zeros(1024, dtype=bool)
         self._announced = 0
+        self._groups: dict[str, int] = {"": 0}
+        self._groups_announced = 1
         self._subscribers: set[Subscriber] = set()
         self._snapshot: tuple[int, bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -94,7 +106,9 @@ class Feed:
             if not changed:
                 return
             at = np.array([self._place(r.prediction.vehicle_id) for r in changed])
-            self._table[at] = np.array([row_of(r) for r in changed], dtype=ROW)
+            self._table[at] = np.array(
+                [row_of(r, self._group(r.group)) for r in changed], dtype=ROW
+            )
             self._dirty[at] = True
         loop = self._loop
         if loop is not None:
@@ -110,6 +124,11 @@ class Feed:
                 self._table = np.resize(self._table, 2 * at)
                 self._dirty = np.concatenate([self._dirty, np.zeros(at, dtype=bool)])
         return at
+
+    def _group(self, name: str) -> int:
+        if len(self._groups) >= GROUPS:
+            return self._groups.get(name, GROUPS)
+        return self._groups.setdefault(name, len(self._groups))
 
     def rows(self) -> Rows:
         """A copy of all rows, in order of first appearance; see ``frame.ROW``."""
@@ -141,11 +160,13 @@ class Feed:
             rows, new = self._table[index], self._ids[self._announced :]
             self._dirty[:count] = False
             self._announced = count
+            new_groups = list(self._groups)[self._groups_announced :]
+            self._groups_announced = len(self._groups)
             by_status, mean = tally(self._table[:count])
             sequence = self.sequence
         return encode(
             DELTA, sequence, rows, new, index=index, vehicles=count, by_status=by_status,
-            soh_mean=mean, sent_s=time.time(),
+            soh_mean=mean, sent_s=time.time(), new_groups=new_groups,
         )  # fmt: skip
 
     def snapshot(self) -> tuple[int, bytes]:
@@ -157,10 +178,11 @@ class Feed:
             with self._lock:
                 sequence, ids = self.sequence, self._ids[: self._announced]
                 rows = self._table[: self._announced].copy()
+                groups = list(self._groups)[1 : self._groups_announced]
             by_status, mean = tally(rows)
             frame = encode(
                 SNAPSHOT, sequence, rows, ids, vehicles=len(ids), by_status=by_status,
-                soh_mean=mean, sent_s=time.time(),
+                soh_mean=mean, sent_s=time.time(), new_groups=groups,
             )  # fmt: skip
             self._snapshot = (sequence, frame)
         return self._snapshot

@@ -1,14 +1,14 @@
-"""The live feed's wire format, version 1 (docs/page.md draws it; web/src/live/frame.ts reads it).
+"""The live feed's wire format, version 2 (docs/page.md draws it; web/src/live/frame.ts reads it).
 
-Little endian. A header of 56 bytes, then columns of typed arrays one after the other, each padded
-to 4 bytes, then the ids of vehicles that the reader does not know yet:
+Little endian. A header of 64 bytes, then columns of typed arrays one after the other, each padded
+to 4 bytes, then the ids of vehicles and the names of groups that the reader does not know yet:
 
 | header field | type | meaning |
 |---|---|---|
 | magic | 4 bytes | ``EVLF`` |
-| version | u8 | 1 |
+| version | u8 | 2 |
 | kind | u8 | 0 snapshot (forget all, rows 0..n-1), 1 delta (rows by index) |
-| header size | u16 | 56 |
+| header size | u16 | 64 |
 | sequence | u32 | of the state after this frame; a delta follows sequence - 1 |
 | rows | u32 | rows in the columns |
 | new ids | u32 | ids at the end, for rows appended in order |
@@ -17,6 +17,8 @@ to 4 bytes, then the ids of vehicles that the reader does not know yet:
 | by status | 4 x u32 | Healthy, Monitor, Priority Maintenance, Unknown |
 | SoH mean | f32 | mean of the known, NaN when none is |
 | sent | f64 | server's clock, seconds since 1970 UTC |
+| new groups | u32 | names at the end, for the next codes in order (0 is no group) |
+| groups size | u32 | bytes of the groups section |
 
 A row of zeroes in no column means "unknown": the signed columns use -32768, times use 0 and
 ``soc`` uses 255.
@@ -33,16 +35,18 @@ import numpy.typing as npt
 from evitals.fleet.records import LatestRecord, Status
 
 MAGIC = b"EVLF"
-VERSION = 1
+VERSION = 2
 SNAPSHOT: Literal[0] = 0
 DELTA: Literal[1] = 1
-HEADER = struct.Struct("<4sBBHIIIII4Ifd")
+HEADER = struct.Struct("<4sBBHIIIII4IfdII")
 STATUSES: tuple[Status, ...] = get_args(Status)
 STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 UNKNOWN = -32768
 SCALE = 10_000.0
 """Signed 16 bit columns hold value x 10,000: +-3.2767 in steps of 0.0001."""
 SOC_SCALE, SOC_UNKNOWN = 200.0, 255
+GROUPS = 0xFFFF
+"""Groups that have a code; those beyond share the last one, which has no name."""
 
 ROW = np.dtype(
     [
@@ -54,6 +58,7 @@ ROW = np.dtype(
         ("sop_ratio", "<i2"),
         ("risk_score", "<i2"),
         ("evidence_count", "<u2"),
+        ("group", "<u2"),
         ("status", "u1"),
         ("soc", "u1"),
     ]
@@ -64,8 +69,9 @@ Kind = Literal[0, 1]
 Rows = npt.NDArray[np.void]
 
 
-def row_of(latest: LatestRecord) -> tuple[int, ...]:
-    """A newest answer as the integers of ``ROW``; ``sop_ratio`` is reference SoP / rated power."""
+def row_of(latest: LatestRecord, group: int = 0) -> tuple[int, ...]:
+    """A newest answer as the integers of ``ROW``; ``sop_ratio`` is reference SoP / rated power,
+    ``group`` the code of its group."""
     answer = latest.prediction
     sop, rated = answer.reference_sop_w, latest.rated_power_w
     return (
@@ -77,6 +83,7 @@ def row_of(latest: LatestRecord) -> tuple[int, ...]:
         _scaled(sop / rated if sop is not None and rated else None),
         _scaled(answer.risk_score),
         min(max(answer.evidence_count, 0), 0xFFFF),
+        group,
         STATUS_CODE[answer.status],
         _soc(latest.soc),
     )
@@ -117,18 +124,33 @@ def encode(
     by_status: Sequence[int],
     soh_mean: float,
     sent_s: float,
+    new_groups: Sequence[str] = (),
 ) -> bytes:
     """One frame. ``rows`` (n,) of ``ROW``; ``index`` (n,) row numbers, given for a delta only."""
-    ids = b"".join(struct.pack("<H", len(raw)) + raw for raw in map(str.encode, new_ids))
+    ids, groups = _texts(new_ids), _texts(new_groups)
     head = HEADER.pack(
         MAGIC, VERSION, kind, HEADER.size, sequence & 0xFFFFFFFF, len(rows), len(new_ids),
-        len(ids), vehicles, *by_status, soh_mean, sent_s,
+        len(ids), vehicles, *by_status, soh_mean, sent_s, len(new_groups), len(groups),
     )  # fmt: skip
     parts = [head]
     if index is not None:
         parts.append(index.astype("<u4").tobytes())
     parts += [_padded(rows[name].tobytes()) for name in ROW.names or ()]
-    return b"".join([*parts, ids])
+    return b"".join([*parts, ids, groups])
+
+
+def _texts(texts: Sequence[str]) -> bytes:
+    return b"".join(struct.pack("<H", len(raw)) + raw for raw in map(str.encode, texts))
+
+
+def _read_texts(frame: bytes, at: int, count: int) -> tuple[list[str], int]:
+    """``count`` texts from ``at`` on, and where they end."""
+    texts = []
+    for _ in range(count):
+        (length,) = struct.unpack_from("<H", frame, at)
+        texts.append(frame[at + 2 : at + 2 + length].decode())
+        at += 2 + length
+    return texts, at
 
 
 def _padded(raw: bytes) -> bytes:
@@ -136,14 +158,15 @@ def _padded(raw: bytes) -> bytes:
 
 
 def decode(frame: bytes) -> dict[str, Any]:
-    """A frame back into header fields, ``index``, ``columns`` and ``ids``: for tests and tools.
+    """A frame back into header fields, ``index``, ``columns``, ``ids`` and ``groups``, for tests
+    and tools.
 
     Raises ValueError for bytes that are no frame of this version.
     """
     if len(frame) < HEADER.size or frame[:4] != MAGIC or frame[4] != VERSION:
         raise ValueError(f"not a version {VERSION} frame")
     _, _, kind, size, sequence, n, new, ids_size, vehicles, *rest = HEADER.unpack_from(frame)
-    *by_status, soh_mean, sent_s = rest
+    *by_status, soh_mean, sent_s, new_groups, _ = rest
     at = size
     index = np.arange(n, dtype="<u4")
     if kind == DELTA:
@@ -154,15 +177,12 @@ def decode(frame: bytes) -> dict[str, Any]:
         column = np.frombuffer(frame, ROW[name], n, at)
         columns[name] = column
         at += column.nbytes + (-column.nbytes % 4)
-    ids = []
-    for _ in range(new):
-        (length,) = struct.unpack_from("<H", frame, at)
-        ids.append(frame[at + 2 : at + 2 + length].decode())
-        at += 2 + length
+    ids, at = _read_texts(frame, at, new)
+    groups, at = _read_texts(frame, at, new_groups)
     if at != len(frame):
         raise ValueError(f"frame of {len(frame)} bytes, {at} expected")
     return {
         "kind": kind, "sequence": sequence, "vehicles": vehicles, "by_status": tuple(by_status),
         "soh_mean": soh_mean, "sent_s": sent_s, "index": index, "columns": columns, "ids": ids,
-        "ids_size": ids_size,
+        "ids_size": ids_size, "groups": groups,
     }  # fmt: skip

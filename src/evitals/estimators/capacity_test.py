@@ -10,19 +10,23 @@ capacity, nor that capacity depends on rate and temperature: a cold cell is flag
 """
 
 import hashlib
-import math
+from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from evitals.battery import Battery, Limits
 from evitals.cells.chemistry import chemistry, supported
 from evitals.errors import InputError
 from evitals.estimators import power
-from evitals.estimators.estimate import Estimate, unknown
+from evitals.estimators.estimate import Estimate
 from evitals.signals import RESULTS
 
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 MODEL_NAME = "capacity_test"
 MODEL_VERSION = "1"
 ASSUMED_CELL = Battery(
@@ -52,6 +56,25 @@ DISAGREEMENT = 0.02
 CIRCULAR = 0.005
 """A depth that close to charge moved over the reference capacity may have been computed from it
 (the reference's own training features are): then SoH is 1 by construction, and says nothing."""
+REASONS = (
+    "out_of_range",
+    "reference_capacity_assumed",
+    "full_discharge_assumed",
+    "dod_matches_reference",
+    "positive_current",
+    "not_constant_current",
+    "current_disagrees",
+    "low_dod",
+    "cold",
+    "level_unchecked",
+    "rated_power_missing",
+    "capacity_unknown",
+    "unsupported_chemistry",
+    "chemistry_assumed",
+    "resistance_not_measured",
+    "ignored_fields",
+)
+"""All reasons, in the order in which an answer names them."""
 SERIOUS = frozenset(
     {
         "out_of_range",
@@ -67,90 +90,134 @@ SERIOUS = frozenset(
 """Reasons that make an answer doubtful; the others only explain it."""
 
 
-class Discharge(Struct, frozen=True, kw_only=True):
-    """One discharge of one cell; None is missing. ``depth`` is a fraction of the capacity.
+class Discharges(Struct, frozen=True, kw_only=True, eq=False):
+    """Discharges of single cells, (n,) each; NaN is missing. ``depth`` is a fraction of the
+    capacity.
 
     ``other_current_a`` is the mean current by a second way of counting, where there is one.
     """
 
-    current_a: float
-    duration_s: float
-    current_std_a: float | None = None
-    other_current_a: float | None = None
-    voltage_v: float | None = None
-    temperature_degc: float | None = None
-    depth: float | None = None
-    reference_capacity_ah: float | None = None
-    rated_power_w: float | None = None
+    current_a: Floats
+    duration_s: Floats
+    current_std_a: Floats
+    other_current_a: Floats
+    voltage_v: Floats
+    temperature_degc: Floats
+    depth: Floats
+    reference_capacity_ah: Floats
+    rated_power_w: Floats
 
 
-class CapacityTest(Struct, frozen=True, kw_only=True):
-    """What the discharge says. ``soh`` is unknown where no battery can have it."""
+class CapacityTests(Struct, frozen=True, kw_only=True, eq=False):
+    """What discharges say, (n,) each. ``soh``, ``low`` and ``high`` are NaN where no battery can
+    have it; ``reasons`` has bit k set for ``REASONS[k]``."""
 
-    capacity_ah: float
-    reference_capacity_ah: float
-    rated_power_w: float | None
-    soh: Estimate
+    capacity_ah: Floats
+    reference_capacity_ah: Floats
+    rated_power_w: Floats
+    soh: Floats
+    low: Floats
+    high: Floats
+    reasons: Integers
 
 
-def measure(test: Discharge, battery: Battery | None = None) -> CapacityTest:
-    """Capacity and SoH of a cell from one constant-current discharge.
+def measure(tests: Discharges) -> CapacityTests:
+    """Capacities and SoH of cells from one constant-current discharge each.
 
-    ``battery``, the cell as described, supplies the reference capacity and rated power that the
-    test lacks; without either ``ASSUMED_CELL``'s reference is assumed and flagged. Raises
-    InputError (``no_current``) where no charge moved.
+    Without a reference capacity ``ASSUMED_CELL``'s is assumed and flagged. Raises InputError
+    (``no_current``) where no charge moved.
     """
-    if test.current_a == 0.0 or test.duration_s <= 0.0:
-        raise InputError(
-            "current_a", test.current_a, "moves no charge", "send the mean", reason="no_current"
-        )
-    reasons: list[str] = []
-    reference, rated = test.reference_capacity_ah, test.rated_power_w
-    if battery is not None:
-        reference = reference or battery.reference_capacity_ah
-        rated = rated or battery.rated_power_w
-    if reference is None:
-        reference = ASSUMED_CELL.reference_capacity_ah
-        reasons.append("reference_capacity_assumed")
-    if test.depth is None:
-        reasons.append("full_discharge_assumed")
-    moved = abs(test.current_a) * test.duration_s / 3600.0
-    if test.depth is not None and abs(moved / reference - test.depth) < CIRCULAR * test.depth:
-        reasons.append("dod_matches_reference")
-    depth = 1.0 if test.depth is None else test.depth
-    capacity = moved / depth
-    return CapacityTest(
+    current, depth = np.abs(tests.current_a), tests.depth
+    for still in tests.current_a[(current == 0.0) | (tests.duration_s <= 0.0)].tolist():
+        raise InputError("current_a", still, "moves no charge", "send it", reason="no_current")
+    assumed, whole = np.isnan(tests.reference_capacity_ah), np.isnan(depth)
+    reference = np.where(assumed, ASSUMED_CELL.reference_capacity_ah, tests.reference_capacity_ah)
+    moved = current * tests.duration_s / 3600.0
+    capacity = moved / np.where(whole, 1.0, depth)
+    soh = capacity / reference
+    error = relative_error(tests)
+    holds = {
+        "out_of_range": (soh < SOH_PLAUSIBLE[0]) | (soh > SOH_PLAUSIBLE[1]),
+        "reference_capacity_assumed": assumed,
+        "full_discharge_assumed": whole,
+        "dod_matches_reference": np.abs(moved / reference - depth) < CIRCULAR * depth,
+        "positive_current": tests.current_a > 0.0,
+        "not_constant_current": tests.current_std_a > RIPPLE * current,
+        "current_disagrees": np.abs(tests.other_current_a - tests.current_a)
+        > DISAGREEMENT * current,
+        "low_dod": depth < DEPTH_LOW,
+        "cold": tests.temperature_degc < COLD_DEGC,
+        "level_unchecked": np.isnan(tests.voltage_v),
+    }
+    reasons = np.array([bit(name) for name in holds]) @ np.stack(list(holds.values()))
+    soh = np.where(soh > RESULTS["soh"].high, np.nan, soh)
+    return CapacityTests(
         capacity_ah=capacity,
         reference_capacity_ah=reference,
-        rated_power_w=rated,
-        soh=_soh(capacity / reference, relative_error(test), reasons + _doubts(test)),
+        rated_power_w=tests.rated_power_w,
+        soh=soh,
+        low=np.maximum(0.0, soh * (1.0 - error)),
+        high=soh * (1.0 + error),
+        reasons=reasons,
     )
 
 
-def relative_error(test: Discharge) -> float:
+def relative_error(tests: Discharges) -> Floats:
     """Half-width of the 90 % interval over the value."""
-    samples = max(1.0, test.duration_s / CORRELATION_S)
-    ripple = Z90 * (test.current_std_a or 0.0) / abs(test.current_a) / math.sqrt(samples)
-    depth = 0.0 if test.depth is None else DEPTH_ERROR / test.depth
-    return math.sqrt(CURRENT_GAIN**2 + ripple**2 + depth**2)
+    samples = np.maximum(1.0, tests.duration_s / CORRELATION_S)
+    ripple = Z90 * tests.current_std_a / np.abs(tests.current_a) / np.sqrt(samples)
+    parts = np.stack([np.full(len(samples), CURRENT_GAIN), ripple, DEPTH_ERROR / tests.depth])
+    error: Floats = np.sqrt(np.nansum(parts**2, axis=0))
+    return error
 
 
-def reference_power(test: CapacityTest, battery: Battery | None) -> Estimate:
+def bit(reason: str) -> int:
+    """The bit of a reason."""
+    return 1 << REASONS.index(reason)
+
+
+@lru_cache(4096)
+def reasons_of(bits: int) -> tuple[str, ...]:
+    """The names of reasons' bits."""
+    return tuple(name for k, name in enumerate(REASONS) if bits >> k & 1)
+
+
+class Powers(Struct, frozen=True, eq=False):
+    """10 s discharge powers with their 90 % intervals, W, (n,) each; NaN where unknown."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    reasons: Integers
+    """As ``CapacityTests.reasons``."""
+
+
+def reference_power(tests: CapacityTests, batteries: Sequence[Battery | None]) -> Powers:
     """10 s discharge power at SoC 0.5 and 25 degC, W, clipped to rated power.
 
     The discharge does not measure resistance, so the chemistry's tables answer, scaled to the
     cell: doubtful, with a wide interval. Unknown without rated power, or without a capacity.
+    ``batteries`` are the cells as described.
     """
-    if test.rated_power_w is None:
-        return unknown("rated_power_missing", source="circuit")
-    if test.soh.value is None:
-        return unknown("capacity_unknown", source="circuit")
+    without = np.isnan(tests.rated_power_w)
+    lost = np.isnan(tests.soh) & ~without
+    reasons = without * bit("rated_power_missing") + lost * bit("capacity_unknown")
+    value, low, high = np.full((3, len(reasons)), np.nan)
+    for k in np.flatnonzero(~(without | lost)).tolist():
+        answer = _power(tests, k, batteries[k])
+        reasons[k] = sum(map(bit, answer.reasons))
+        if answer.value is not None:
+            value[k], low[k], high[k] = answer.value, answer.low, answer.high
+    return Powers(value, low, high, reasons)
+
+
+def _power(tests: CapacityTests, row: int, battery: Battery | None) -> Estimate:
     cell = msgspec.structs.replace(
         battery or ASSUMED_CELL,
-        reference_capacity_ah=test.reference_capacity_ah,
-        rated_power_w=test.rated_power_w,
+        reference_capacity_ah=float(tests.reference_capacity_ah[row]),
+        rated_power_w=float(tests.rated_power_w[row]),
     )
-    answer = power.reference_sop(cell, capacity_ah=test.capacity_ah)
+    answer = power.reference_sop(cell, capacity_ah=float(tests.capacity_ah[row]))
     if battery is not None:
         return answer
     return msgspec.structs.replace(answer, reasons=("chemistry_assumed", *answer.reasons))
@@ -176,35 +243,6 @@ def model_digest() -> str:
         "tables": {name: _table_digest(name) for name in supported()},
     }
     return hashlib.sha256(msgspec.json.encode(rules, order="sorted")).hexdigest()
-
-
-def _soh(soh: float, error: float, reasons: list[str]) -> Estimate:
-    if soh > RESULTS["soh"].high:
-        return unknown("out_of_range", *reasons, source=MODEL_NAME)
-    if not SOH_PLAUSIBLE[0] <= soh <= SOH_PLAUSIBLE[1]:
-        reasons = ["out_of_range", *reasons]
-    return Estimate(
-        value=soh,
-        low=max(0.0, soh * (1.0 - error)),
-        high=soh * (1.0 + error),
-        validity="doubtful" if SERIOUS.intersection(reasons) else "valid",
-        reasons=tuple(reasons),
-        source=MODEL_NAME,
-    )
-
-
-def _doubts(test: Discharge) -> list[str]:
-    current, other, cold = test.current_a, test.other_current_a, test.temperature_degc
-    doubts = {
-        "positive_current": current > 0.0,
-        "not_constant_current": (test.current_std_a or 0.0) > RIPPLE * abs(current),
-        "current_disagrees": other is not None
-        and abs(other - current) > DISAGREEMENT * abs(current),
-        "low_dod": test.depth is not None and test.depth < DEPTH_LOW,
-        "cold": cold is not None and cold < COLD_DEGC,
-        "level_unchecked": test.voltage_v is None,
-    }
-    return [reason for reason, holds in doubts.items() if holds]
 
 
 def _table_digest(name: str) -> str:

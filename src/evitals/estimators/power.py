@@ -315,7 +315,7 @@ def _check(
     rules = (
         ("soc", soc, -0.05 <= soc <= 1.05, "give a fraction, 0 to 1"),
         ("temperature_degc", temperature, -100.0 <= temperature <= 150.0, "give degC"),
-        ("capacity_ah", capacity, 0.0 < capacity <= 1e9, "give Ah above 0"),
+        ("capacity_ah", capacity, 0.0 < capacity <= 1e10, "give Ah above 0"),
         ("resistance_growth", growth, 0.0 < growth <= 1e3, "give a ratio above 0"),
         ("ocv_offset_v", offset, -1.0 <= offset <= 1.0, "give V of one cell, -1 to 1"),
         *(("horizons", h, 0.0 < h <= 3600.0, "give seconds, 0 to 3600") for h in horizons),

@@ -5,10 +5,14 @@ risk_score = (1 - soh) + (1 - reference SoP / rated power), lower is better, wit
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from evitals.errors import InputError
 from evitals.estimators.answer import Status
 from evitals.settings import Settings
 
+Floats = npt.NDArray[np.float64]
 SEVERITY: tuple[Status, ...] = ("Healthy", "Monitor", "Priority Maintenance")
 UNKNOWN: Status = "Unknown"
 
@@ -23,6 +27,15 @@ def risk_score(
     if soh is None or reference_sop_w is None or rated_power_w is None:
         return None
     return (1.0 - min(soh, 1.0)) + (1.0 - min(reference_sop_w / rated_power_w, 1.0))
+
+
+def first_statuses(settings: Settings, soh: Floats, score: Floats) -> list[Status]:
+    """What ``RiskRule`` says first, of many batteries (n,); NaN is None."""
+    s = settings
+    severity = ((soh < s.soh_monitor) | (score >= s.risk_monitor)).astype(np.int64)
+    severity[(soh < s.soh_priority) | (score >= s.risk_priority)] = 2
+    severity[np.isnan(soh)] = 3
+    return [(*SEVERITY, UNKNOWN)[place] for place in severity.tolist()]
 
 
 class RiskRule:

@@ -6,22 +6,32 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+import numpy as np
 from sqlalchemy import Column, Connection, Table, and_, bindparam, func, insert, select
 
 from evitals.errors import InputError, StoreError
 from evitals.fleet.codec import (
+    OPTIONAL,
     STATUSES,
-    TripDetail,
+    Floats,
     digest_bytes,
-    pack_answer,
-    pack_detail,
+    flags_of,
+    head,
+    nones,
+    optional_values,
+    pack_answers,
+    pack_details,
     pack_latest,
     rounded,
+    rounded_values,
+    rows_of_bytes,
     scale,
+    scales,
 )
-from evitals.fleet.days import Change, Day, Days, day_of, summed
+from evitals.fleet.days import Change, Day, Days, days_of
 from evitals.fleet.names import Names
 from evitals.fleet.records import (
+    Answered,
     Batch,
     BatteryState,
     FileRecord,
@@ -53,6 +63,7 @@ _FIND_LATEST = select(latest.c.scored_s, latest.c.event_s).where(
 _LAST_TRIP = select(func.max(trips.c.id))
 Found = tuple[int, int, int | None]
 """A trip's id, battery and event time."""
+_SUMMED = [OPTIONAL.index("soh"), OPTIONAL.index("risk_score")]
 HELD_MOST = 100_000
 """Stamps of newest answers that are held in memory."""
 
@@ -78,12 +89,62 @@ class _Work:
     states: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     newest: dict[int, LatestRecord] = field(default_factory=dict)
 
-    def day(self, trip: Found) -> Change:
-        """The change of a trip's day."""
-        key = day_of(trip[1], trip[2])
-        if (change := self.days.get(key)) is None:
-            change = self.days[key] = Change()
-        return change
+    def add(
+        self,
+        batteries: Sequence[int],
+        events: Sequence[int | None],
+        digests: Sequence[bytes],
+        details: Sequence[bytes],
+    ) -> None:
+        """Take in the trips that are not there yet."""
+        found, days, number = self.found, self.days, self.last + len(self.trips)
+        for day, battery, event_s, digest, detail in zip(
+            days_of(batteries, events), batteries, events, digests, details, strict=True
+        ):
+            if digest not in found:
+                # Numbered here, not by the database: this is the only writer.
+                number += 1
+                self.trips.append((number, battery, event_s, digest, detail))
+                found[digest] = (number, battery, event_s)
+                if day not in days:
+                    days[day] = Change()
+                days[day].members.append(number)
+
+    def answer(
+        self,
+        batteries: Sequence[int],
+        events: Sequence[int | None],
+        digests: Sequence[bytes],
+        answers: Sequence[bytes],
+        values: Floats,
+        owners: Sequence[str],
+    ) -> None:
+        """Take in answers to trips. Raises StoreError for one whose trip is not there."""
+        sums = zip(*(scales(values[:, place]) for place in _SUMMED), strict=True)
+        for owner, day, battery, event_s, digest, answer, (soh, risk) in zip(
+            owners,
+            days_of(batteries, events),
+            batteries,
+            events,
+            digests,
+            answers,
+            sums,
+            strict=True,
+        ):
+            found = self.found.get(digest)
+            if found is None or found[1] != battery or found[2] != event_s:
+                raise StoreError(
+                    f"prediction: vehicle {owner!r} has no trip {digest.hex()} of this battery at "
+                    f"event time {event_s}; submit its TripRecord in the same batch or before"
+                )
+            number = found[0]
+            self.answers[number] = answer
+            change = self.days.get(day)
+            if change is None:
+                change = self.days[day] = Change()
+            change.answers[number] = (event_s or 0, digest, soh, risk)
+            if number <= self.last:
+                change.again = True
 
 
 class Applier:
@@ -136,12 +197,14 @@ class Applier:
                 self._file(connection, file)
             for vehicle in batch.vehicles:
                 self._vehicle(connection, vehicle)
-            for trip in batch.trips:
-                self._trip(connection, trip, work)
-            for prediction in batch.predictions:
-                self._prediction(connection, prediction, work)
+            if batch.trips:
+                self._trips(connection, batch.trips, work)
+            if batch.predictions:
+                self._predictions(connection, batch.predictions, work)
             for state in batch.states:
                 self._state(connection, state, work)
+            if batch.answered is not None:
+                self._answered(connection, batch.answered, work)
             for record in batch.latest:
                 self._latest(connection, record, work)
         return self._write(connection, work)
@@ -154,12 +217,14 @@ class Applier:
         digests |= {
             digest_bytes("trip_digest", p.trip_digest) for b in batches for p in b.predictions
         }
-        if not digests:
-            return {}, 0
+        for batch in batches:
+            if batch.answered is not None:
+                digests.update(batch.answered.repeatable())
         prefixes = [(prefix,) for prefix in {digest[:DIGEST_PREFIX] for digest in digests}]
         rows = self._find_trips.run(connection, prefixes)
         found = {digest: (n, battery, at) for digest, n, battery, at in rows if digest in digests}
-        return found, self._last_trip.one(connection, {})[0] or 0
+        (last,) = self._last_trip.one(connection, {})
+        return found, last or 0
 
     def _write(self, connection: Connection, work: _Work) -> list[LatestRecord]:
         """Write what was gathered: trips before what refers to them."""
@@ -202,49 +267,133 @@ class Applier:
         connection.execute(vehicles.update().where(vehicles.c.id == number).values(row))
         connection.execute(insert(descriptions).values(row | {"vehicle": number}))
 
-    def _trip(self, connection: Connection, trip: TripRecord, work: _Work) -> None:
-        """Add a trip that is not there yet."""
-        digest = bytes.fromhex(trip.digest)
-        if digest in work.found:
-            return
+    def _trips(self, connection: Connection, records: Sequence[TripRecord], work: _Work) -> None:
+        """Add the trips of a batch that are not there yet."""
         names = self.names
-        battery = names.battery(connection, trip.vehicle_id, trip.battery_id)
-        detail = TripDetail(
-            kind=trip.kind,
-            event_assumed=trip.event_assumed,
-            continues=trip.continues,
-            sequence=trip.sequence,
-            duration_s=trip.duration_s,
-            origin=names.text(connection, join((trip.source, trip.file_name))),
-            findings=names.text(connection, join(trip.findings)),
-            features=trip.features,
+        flags = [flags_of(t.kind, t.event_assumed, t.continues, t.sequence) for t in records]
+        origins = [names.text(connection, join((t.source, t.file_name))) for t in records]
+        findings = [names.text(connection, join(t.findings)) for t in records]
+        details = pack_details(
+            np.array(flags),
+            np.array(origins),
+            np.array(findings),
+            np.array([t.duration_s for t in records]),
+            [t.features for t in records],
         )
-        # Numbered here, not by the database: this is the only writer.
-        number = work.last + len(work.trips) + 1
-        work.trips.append((number, battery, trip.event_s, digest, pack_detail(detail)))
-        work.found[digest] = found = (number, battery, trip.event_s)
-        work.day(found).members.append(number)
+        batteries = [names.battery(connection, t.vehicle_id, t.battery_id) for t in records]
+        digests = [bytes.fromhex(t.digest) for t in records]
+        work.add(batteries, [t.event_s for t in records], digests, details)
 
-    def _prediction(self, connection: Connection, record: PredictionRecord, work: _Work) -> None:
-        """Take in the answer to a trip that is stored or among the new ones."""
-        battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
-        digest = bytes.fromhex(record.trip_digest)
-        found = work.found.get(digest)
-        if found is None or found[1:] != (battery, record.event_s):
-            raise StoreError(
-                f"prediction: battery {record.vehicle_id!r}/{record.battery_id!r} has no trip "
-                f"{record.trip_digest} at event time {record.event_s}; "
-                "submit its TripRecord in the same batch or before"
-            )
-        model = record.model
-        work.answers[found[0]] = pack_answer(
-            record,
-            self.names.model(connection, model.name, model.version, model.digest),
-            self.names.text(connection, join(record.reasons)),
+    def _predictions(
+        self, connection: Connection, records: Sequence[PredictionRecord], work: _Work
+    ) -> None:
+        """Take in the answers to trips that are stored or among the new ones."""
+        names = self.names
+        models = [
+            names.model(connection, m.name, m.version, m.digest) for m in (r.model for r in records)
+        ]
+        values = optional_values(records)
+        answers = pack_answers(
+            np.array([head(n, r.status) for n, r in zip(models, records, strict=True)]),
+            np.array([names.text(connection, join(r.reasons)) for r in records]),
+            np.array([r.scored_s - (r.event_s or 0) for r in records]),
+            np.array([r.evidence_count for r in records]),
+            values,
         )
-        day = work.day(found)
-        day.answers[found[0]] = summed(record, digest)
-        day.again |= found[0] <= work.last
+        batteries = [names.battery(connection, r.vehicle_id, r.battery_id) for r in records]
+        digests = [bytes.fromhex(r.trip_digest) for r in records]
+        work.answer(
+            batteries,
+            [r.event_s for r in records],
+            digests,
+            answers,
+            values,
+            [r.vehicle_id for r in records],
+        )
+
+    def _answered(self, connection: Connection, rows: Answered, work: _Work) -> None:
+        """Take in trips with their answers, as columns."""
+        names, count = self.names, len(rows)
+        numbers = names.numbers(connection, rows.vehicle_ids, rows.battery_ids)
+        batteries = [battery for _, battery in numbers]
+        details = pack_details(
+            flags_of(rows.kind, False, False, 0) | rows.event_assumed.astype(np.int64) << 2,
+            np.full(count, names.text(connection, join((rows.source, "")))),
+            np.full(count, names.text(connection, "")),
+            rows.duration_s,
+            rows_of_bytes(rows.features),
+        )
+        work.add(batteries, rows.event_s, rows.digests, details)
+        model = rows.model
+        number = names.model(connection, model.name, model.version, model.digest)
+        heads = {status: head(number, status) for status in STATUSES}
+        texts = np.array([names.text(connection, join(codes)) for codes in rows.reason_sets])
+        answers = pack_answers(
+            np.array([heads[status] for status in rows.statuses]),
+            texts[rows.reasons],
+            rows.scored_s - np.array(rows.event_s),
+            np.ones(count, dtype=np.int64),
+            rows.values,
+        )
+        work.answer(batteries, rows.event_s, rows.digests, answers, rows.values, rows.vehicle_ids)
+        self._newest(connection, rows, [vehicle for vehicle, _ in numbers], work)
+
+    def _newest(
+        self, connection: Connection, rows: Answered, vehicles: Sequence[int], work: _Work
+    ) -> None:
+        """Take in the newest answer of each vehicle among the rows."""
+        places: dict[int, int] = {}
+        events = rows.event_s
+        for place, vehicle in enumerate(vehicles):
+            before = places.get(vehicle)
+            if before is None or events[place] >= events[before]:
+                places[vehicle] = place
+        chosen = list(places.values())
+        values = nones(rounded_values(rows.values[chosen]))
+        rest = nones(
+            np.stack(
+                [
+                    rows.rated_power_w[chosen],
+                    rows.reference_capacity_ah[chosen],
+                    rows.temperature_degc[chosen],
+                ],
+                axis=1,
+            )
+        )
+        for vehicle, place, answer, (rated, reference, temperature) in zip(
+            places, chosen, values, rest, strict=True
+        ):
+            if self._is_stale(connection, vehicle, rows.scored_s, events[place], work):
+                continue
+            soh, low, high, bms, ocv, growth, power, risk = answer
+            work.newest[vehicle] = LatestRecord(
+                prediction=PredictionRecord(
+                    vehicle_id=rows.vehicle_ids[place],
+                    battery_id=rows.battery_ids[place],
+                    trip_digest=rows.digests[place].hex(),
+                    event_s=events[place],
+                    scored_s=rows.scored_s,
+                    kind=rows.kind,
+                    soh=soh,
+                    soh_low=low,
+                    soh_high=high,
+                    capacity_bms_ah=bms,
+                    capacity_ocv_ah=ocv,
+                    resistance_growth=growth,
+                    reference_sop_w=power,
+                    risk_score=risk,
+                    status=rows.statuses[place],
+                    evidence_count=1,
+                    reasons=rows.reason_sets[rows.reasons[place]],
+                    model=rows.model,
+                ),
+                rated_power_w=rated,
+                reference_capacity_ah=reference,
+                group=rows.groups[place],
+                soc=None,
+                temperature_degc=temperature,
+                live_sop=None,
+            )
 
     def _state(self, connection: Connection, record: BatteryState, work: _Work) -> None:
         battery = self.names.battery(connection, record.vehicle_id, record.battery_id)
@@ -260,15 +409,27 @@ class Applier:
         """Take in a newest answer, unless it is a repeat of an older one."""
         new = record.prediction
         number = self.names.vehicle(connection, new.vehicle_id, new.battery_id)
-        before = self._stamps.get(number)
-        before = before or self._find_latest.one(connection, {"number": number})
-        if before and _stale(new, *before):
-            return
+        if not self._is_stale(connection, number, new.scored_s, new.event_s, work):
+            work.newest[number] = msgspec.structs.replace(record, prediction=rounded(new))
+
+    def _is_stale(
+        self,
+        connection: Connection,
+        vehicle: int,
+        scored_s: int,
+        event_s: int | None,
+        work: _Work,
+    ) -> bool:
+        """Is this newest answer older than the vehicle's? If not, it takes its place."""
+        before = self._stamps.get(vehicle)
+        before = before or self._find_latest.one(connection, {"number": vehicle})
+        if before and _stale(scored_s, event_s, *before):
+            return True
         if len(self._stamps) >= HELD_MOST:
             # What this group has not written yet cannot be read again.
             self._stamps = {n: self._stamps[n] for n in work.newest}
-        self._stamps[number] = new.scored_s, new.event_s
-        work.newest[number] = msgspec.structs.replace(record, prediction=rounded(new))
+        self._stamps[vehicle] = scored_s, event_s
+        return False
 
 
 def _latest_row(number: int, record: LatestRecord) -> tuple[Any, ...]:
@@ -313,8 +474,8 @@ def split(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()
 
 
-def _stale(new: PredictionRecord, scored_s: int, event_s: int | None) -> bool:
+def _stale(new_s: int, new_event_s: int | None, scored_s: int, event_s: int | None) -> bool:
     """Was this answer given before the stored one, about nothing newer? Then it is a repeat."""
-    new_event = -1 if new.event_s is None else new.event_s
+    new_event = -1 if new_event_s is None else new_event_s
     old_event = -1 if event_s is None else event_s
-    return new_event <= old_event and (new.scored_s, new_event) < (scored_s, old_event)
+    return new_event <= old_event and (new_s, new_event) < (scored_s, old_event)

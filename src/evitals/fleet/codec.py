@@ -9,23 +9,33 @@ back, so that writer, readers and listeners see one value.
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from evitals.errors import InputError
 from evitals.fleet.records import Kind, LatestRecord, PredictionRecord, Status
 
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Cells = tuple[npt.NDArray[np.uint8], Bools]
+"""Bytes of rows in columns, and which of them are used."""
 STEP = 1e-4
 """Resolution of fractions."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STATUSES: tuple[Status, ...] = get_args(Status)
 _FRACTIONS = ("soh", "soh_low", "soh_high", "resistance_growth", "risk_score")
 _CAPACITIES = ("capacity_bms_ah", "capacity_ocv_ah")
-_OPTIONAL = (*_FRACTIONS[:3], *_CAPACITIES, "resistance_growth", "reference_sop_w", "risk_score")
-_optional = attrgetter(*_OPTIONAL)
+OPTIONAL = (*_FRACTIONS[:3], *_CAPACITIES, "resistance_growth", "reference_sop_w", "risk_score")
+"""Fields of a prediction that may be None, as packed."""
+_optional = attrgetter(*OPTIONAL)
+_FRACTION_PLACES = [OPTIONAL.index(name) for name in _FRACTIONS]
+_FRACTION_MOST, _FLOAT32_MOST = 1e9, float(np.finfo(np.float32).max)
 _CAPACITY_LOW_AH, _CAPACITY_HIGH_AH, _CODES = 1e-2, 1e5, 65_534
 _LOG_STEP = math.log(_CAPACITY_HIGH_AH / _CAPACITY_LOW_AH) / _CODES
 _ESCAPE = 65_535
@@ -33,24 +43,15 @@ _RISK_CENTRE = 4_000
 _PER_S = (1, 10)
 
 
-def put(out: bytearray, value: int) -> None:
-    """Append a non-negative integer, seven bits a byte."""
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-
-
 def varint(value: int) -> bytes:
     """A non-negative integer, seven bits a byte."""
-    out = bytearray()
-    put(out, value)
-    return bytes(out)
-
-
-def zigzag(value: int) -> int:
-    """Any integer as one that is not negative: small magnitudes stay small."""
-    return value << 1 if value >= 0 else (-value << 1) - 1
+    if value < 1 << 7:
+        return bytes((value,))
+    if value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 1 << 21:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
+    return bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
 class Cursor:
@@ -99,59 +100,85 @@ def _finite(name: str, value: float) -> float:
     return value
 
 
-def _capacity(value: float) -> bytes:
-    if _CAPACITY_LOW_AH <= value <= _CAPACITY_HIGH_AH:
-        code = round(math.log(value / _CAPACITY_LOW_AH) / _LOG_STEP)
-        return struct.pack("<H", code)
-    return struct.pack("<Hd", _ESCAPE, value)
+def _capacity_codes(values: Floats) -> Integers:
+    """Logarithmic steps of capacities; ``_ESCAPE`` where they do not reach (also for NaN)."""
+    inside = (values >= _CAPACITY_LOW_AH) & (values <= _CAPACITY_HIGH_AH)
+    steps = np.log(np.where(inside, values, 1.0) / _CAPACITY_LOW_AH) / _LOG_STEP
+    return np.where(inside, np.rint(steps), _ESCAPE).astype(np.int64)
+
+
+def _capacity_cells(values: Floats, wanted: Bools) -> Cells:
+    """Two bytes of a capacity's code, then eight of the value itself where the code is not it."""
+    codes = _capacity_codes(values)
+    cells = np.hstack([_raw(codes, "<u2"), _raw(values, "<f8")])
+    used = np.repeat(wanted[:, None], 10, axis=1)
+    used[:, 2:] &= (codes == _ESCAPE)[:, None]
+    return cells, used
 
 
 def _read_capacity(cursor: Cursor) -> float:
     code = int.from_bytes(cursor.take(2), "little")
     if code == _ESCAPE:
         return float(struct.unpack("<d", cursor.take(8))[0])
+    return _capacity_of(code)
+
+
+def _capacity_of(code: int) -> float:
     # Seven digits: beyond them the code's step has nothing to say.
     return float(f"{_CAPACITY_LOW_AH * math.exp(code * _LOG_STEP):.7g}")
 
 
-def _float24(name: str, value: float) -> bytes:
-    try:
-        bits = int.from_bytes(struct.pack(">f", value), "big")
-    except OverflowError:
-        raise InputError(name, value, "is too large", "send it in watts") from None
-    bits = min(bits + 0x80, 0x7F7F_FFFF) if value >= 0 else min(bits + 0x80, 0xFF7F_FFFF)
-    return (bits >> 8).to_bytes(3, "big")
+def _float24(values: Floats) -> npt.NDArray[np.uint32]:
+    """The bits of float32 with the last mantissa byte rounded away."""
+    bits = values.astype(np.float32).view(np.uint32)
+    most = np.where(bits >> 31, 0xFF7F_FFFF, 0x7F7F_FFFF).astype(np.uint32)
+    kept: npt.NDArray[np.uint32] = np.minimum(bits + np.uint32(0x80), most) & np.uint32(0xFFFF_FF00)
+    return kept
 
 
 def _read_float24(cursor: Cursor) -> float:
     return float(struct.unpack(">f", cursor.take(3) + b"\0")[0])
 
 
-def pack_answer(record: PredictionRecord, model: int, reasons: int) -> bytes:
-    """A prediction without what its trip says. ``model`` and ``reasons`` are row numbers.
+def _raw(values: npt.NDArray[Any], kind: str) -> npt.NDArray[np.uint8]:
+    """The bytes of values (n,) as ``kind``: (n, bytes of one)."""
+    return np.ascontiguousarray(values.astype(kind)).view(np.uint8).reshape(len(values), -1)
 
-    Raises InputError where a number is not finite or an evidence count is negative.
+
+def _varint_cells(numbers: Integers, wanted: Bools) -> Cells:
+    """Varints of numbers (n, m), not negative: (n, m, w), w the most bytes that one takes."""
+    width = max(1, -(-int(numbers.max(initial=0)).bit_length() // 7))
+    rest = numbers[:, :, None] >> np.arange(0, 7 * width, 7)
+    used = rest > 0
+    used[:, :, 0] = True
+    cells = (rest & 0x7F).astype(np.uint8)
+    cells[:, :, :-1] |= used[:, :, 1:].astype(np.uint8) << 7
+    used &= wanted[:, :, None]
+    return cells, used
+
+
+def _blobs(parts: Sequence[Cells]) -> list[bytes]:
+    """The used cells of each row, part after part."""
+    count = len(parts[0][0])
+    cells = np.hstack([cells.reshape(count, -1) for cells, _ in parts])
+    used = np.hstack([used.reshape(count, -1) for _, used in parts])
+    data = cells[used].tobytes()
+    ends = np.cumsum(np.count_nonzero(used, axis=1)).tolist()
+    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _zigzags(values: Integers) -> Integers:
+    return (values << 1) ^ (values >> 63)
+
+
+def optional_values(records: Sequence[PredictionRecord]) -> Floats:
+    """``OPTIONAL`` of records, (n, 8), NaN for None.
+
+    Raises InputError where one is not finite, too large, or an evidence count is negative.
     """
-    _check(record)
-    out = bytearray()
-    put(out, model << 2 | STATUSES.index(record.status))
-    out.append(sum([1 << k for k, value in enumerate(_optional(record)) if value is not None]))
-    put(out, reasons)
-    # Live trips are scored soon after they happened: a difference takes fewer bytes.
-    put(out, zigzag(record.scored_s - (record.event_s or 0)))
-    put(out, record.evidence_count)
-    _put_soh(out, record)
-    if record.capacity_bms_ah is not None:
-        out += _capacity(record.capacity_bms_ah)
-    if record.capacity_ocv_ah is not None:
-        out += _capacity(record.capacity_ocv_ah)
-    if record.resistance_growth is not None:
-        put(out, zigzag(round(record.resistance_growth / STEP) - 10_000))
-    if record.reference_sop_w is not None:
-        out += _float24("reference_sop_w", record.reference_sop_w)
-    if record.risk_score is not None:
-        put(out, zigzag(round(record.risk_score / STEP) - _RISK_CENTRE))
-    return bytes(out)
+    for record in records:
+        _check(record)
+    return np.array([_optional(record) for record in records], dtype=float).reshape(-1, 8)
 
 
 def _check(record: PredictionRecord) -> None:
@@ -159,35 +186,109 @@ def _check(record: PredictionRecord) -> None:
         raise InputError(
             "evidence_count", record.evidence_count, "is negative", "count accepted evidence"
         )
-    values = _optional(record)
-    # One sum tells of all: a number that is not finite makes it so too.
-    if not math.isfinite(sum([value for value in values if value is not None])):
-        for name, value in zip(_OPTIONAL, values, strict=True):
-            if value is not None:
-                _finite(name, value)
+    for name, value in zip(OPTIONAL, _optional(record), strict=True):
+        if value is None:
+            continue
+        _finite(name, value)
+        if name in _FRACTIONS and abs(value) > _FRACTION_MOST:
+            raise InputError(name, value, "is too large", "send a fraction")
+        if name == "reference_sop_w" and abs(value) > _FLOAT32_MOST:
+            raise InputError(name, value, "is too large", "send it in watts")
 
 
-def _put_soh(out: bytearray, record: PredictionRecord) -> None:
-    """SoH from 1, the interval's lower width, and by how much the upper one is wider."""
-    middle, below = 10_000, 0
-    if record.soh is not None:
-        middle = round(record.soh / STEP)
-        put(out, zigzag(middle - 10_000))
-    if record.soh_low is not None:
-        below = middle - round(record.soh_low / STEP)
-        put(out, zigzag(below))
-    if record.soh_high is not None:
-        put(out, zigzag(round(record.soh_high / STEP) - middle - below))
+def steps_of(values: Floats) -> Integers:
+    """Fractions in steps of 1e-4, 0 for NaN."""
+    return np.rint(np.where(np.isnan(values), 0.0, values) / STEP).astype(np.int64)
+
+
+def scales(values: Floats) -> list[int | None]:
+    """As ``scale`` of each, NaN for None."""
+    found = steps_of(values).astype(object)
+    found[np.isnan(values)] = None
+    return found.tolist()  # type: ignore[no-any-return]
+
+
+def pack_answers(
+    heads: Integers, reasons: Integers, ages: Integers, evidence: Integers, values: Floats
+) -> list[bytes]:
+    """Predictions without what their trips say, row by row.
+
+    ``heads`` (n,): a model's row number and a status (``head``); ``reasons`` (n,): row numbers;
+    ``ages`` (n,): seconds from event (1970 without one) to scoring; ``values`` (n, 8): finite, or
+    NaN for None, in the order of ``OPTIONAL``.
+    """
+    has = ~np.isnan(values)
+    steps = steps_of(values[:, _FRACTION_PLACES])
+    # SoH from 1, the interval's lower width, and by how much the upper one is wider.
+    middle = np.where(has[:, 0], steps[:, 0], 10_000)
+    below = np.where(has[:, 1], middle - steps[:, 1], 0)
+    above = steps[:, 2] - middle - below
+    signed = [ages, middle - 10_000, below, above, steps[:, 3] - 10_000, steps[:, 4] - _RISK_CENTRE]
+    age, *fractions = (_zigzags(each) for each in signed)
+    numbers = np.stack([heads, reasons, age, evidence, *fractions], axis=1)
+    wanted = np.ones(numbers.shape, dtype=bool)
+    wanted[:, 4:] = has[:, _FRACTION_PLACES]
+    cells, used = _varint_cells(np.where(wanted, numbers, 0), wanted)
+    present = (has @ (1 << np.arange(len(OPTIONAL)))).astype(np.uint8)
+    always = np.ones((len(values), 1), dtype=bool)
+    parts = [
+        (cells[:, :1], used[:, :1]),
+        (present[:, None], always),
+        (cells[:, 1:7], used[:, 1:7]),
+    ]
+    if has[:, 3:5].any():
+        parts += [_capacity_cells(values[:, k], has[:, k]) for k in (3, 4)]
+    parts.append((cells[:, 7:8], used[:, 7:8]))
+    if has[:, 6].any():
+        power = _raw(_float24(np.where(np.isnan(values[:, 6]), 0.0, values[:, 6])), ">u4")[:, :3]
+        parts.append((power, np.repeat(has[:, 6:7], 3, axis=1)))
+    parts.append((cells[:, 8:], used[:, 8:]))
+    return _blobs(parts)
+
+
+def head(model: int, status: Status) -> int:
+    """A model's row number and a status as one number."""
+    return model << 2 | STATUSES.index(status)
+
+
+def rounded_values(values: Floats) -> Floats:
+    """``OPTIONAL`` (n, 8) as they will be read back."""
+    found = values.copy()
+    found[:, _FRACTION_PLACES] = np.rint(values[:, _FRACTION_PLACES] / STEP) / 10_000
+    known = ~np.isnan(values)
+    for k in (3, 4) if known[:, 3:5].any() else ():
+        at = np.flatnonzero(known[:, k])
+        codes = _capacity_codes(values[at, k]).tolist()
+        for row, code in zip(at, codes, strict=True):
+            if code != _ESCAPE:
+                found[row, k] = _capacity_of(code)
+    if known[:, 6].any():
+        power = _float24(np.where(known[:, 6], values[:, 6], 0.0)).view(np.float32)
+        found[known[:, 6], 6] = power[known[:, 6]]
+    return found
+
+
+def rounded(record: PredictionRecord) -> PredictionRecord:
+    """The record as it will be read back. Raises InputError as ``optional_values`` does."""
+    values = nones(rounded_values(optional_values([record])))[0]
+    return msgspec.structs.replace(record, **dict(zip(OPTIONAL, values, strict=True)))
+
+
+def nones(values: npt.NDArray[Any]) -> list[Any]:
+    """Values as Python's own, None for NaN."""
+    found = values.astype(object)
+    found[np.isnan(values)] = None
+    return found.tolist()  # type: ignore[no-any-return]
 
 
 def unpack_answer(data: bytes, event_s: int | None) -> tuple[dict[str, Any], int, int]:
-    """What ``pack_answer`` packed: fields of a PredictionRecord, model and reasons."""
+    """What ``pack_answers`` packed of one: fields of a PredictionRecord, model and reasons."""
     cursor = Cursor(data)
     head = cursor.varint()
     present = cursor.take(1)[0]
-    has = {name: bool(present >> k & 1) for k, name in enumerate(_OPTIONAL)}
+    has = {name: bool(present >> k & 1) for k, name in enumerate(OPTIONAL)}
     reasons = cursor.varint()
-    fields: dict[str, Any] = dict.fromkeys(_OPTIONAL)
+    fields: dict[str, Any] = dict.fromkeys(OPTIONAL)
     fields["status"] = STATUSES[head & 3]
     fields["scored_s"] = cursor.signed() + (event_s or 0)
     fields["evidence_count"] = cursor.varint()
@@ -212,29 +313,6 @@ def unpack_answer(data: bytes, event_s: int | None) -> tuple[dict[str, Any], int
     return fields, head >> 2, reasons
 
 
-def rounded(record: PredictionRecord) -> PredictionRecord:
-    """The record as it will be read back. Raises InputError as ``pack_answer`` does."""
-    _check(record)
-    bms, ocv, power = record.capacity_bms_ah, record.capacity_ocv_ah, record.reference_sop_w
-    return msgspec.structs.replace(
-        record,
-        soh=_stepped(record.soh),
-        soh_low=_stepped(record.soh_low),
-        soh_high=_stepped(record.soh_high),
-        capacity_bms_ah=None if bms is None else _read_capacity(Cursor(_capacity(bms))),
-        capacity_ocv_ah=None if ocv is None else _read_capacity(Cursor(_capacity(ocv))),
-        resistance_growth=_stepped(record.resistance_growth),
-        reference_sop_w=None
-        if power is None
-        else _read_float24(Cursor(_float24("reference_sop_w", power))),
-        risk_score=_stepped(record.risk_score),
-    )
-
-
-def _stepped(value: float | None) -> float | None:
-    return None if value is None else round(value / STEP) / 10_000
-
-
 class TripDetail(msgspec.Struct, frozen=True):
     """What a trip's blob holds beside its battery, event time and digest.
 
@@ -251,32 +329,48 @@ class TripDetail(msgspec.Struct, frozen=True):
     features: bytes
 
 
-def pack_detail(trip: TripDetail) -> bytes:
-    """A trip's blob: flags, sequence, row numbers, duration, features.
+def pack_details(
+    flags: Integers,
+    origins: Integers,
+    findings: Integers,
+    durations: Floats,
+    features: Iterable[bytes],
+) -> list[bytes]:
+    """Trips' blobs: flags and sequence (``flags_of``), row numbers, duration (s), features.
 
-    Raises InputError where the sequence or the duration is negative or not finite.
+    Raises InputError where a duration is negative or not finite.
     """
-    if trip.sequence < 0:
-        raise InputError("sequence", trip.sequence, "is negative", "count stretches from 0")
-    if _finite("duration_s", trip.duration_s) < 0:
-        raise InputError("duration_s", trip.duration_s, "is negative", "check the time stamps")
-    flags = KINDS.index(trip.kind) | trip.event_assumed << 2 | trip.continues << 3
-    out = bytearray()
-    put(out, flags | trip.sequence << 4)
-    put(out, trip.origin)
-    put(out, trip.findings)
-    out += _duration(trip.duration_s)
-    out += trip.features
-    return bytes(out)
+    for value in durations[~((durations >= 0) & (durations < math.inf))].tolist():
+        _finite("duration_s", value)
+        raise InputError("duration_s", value, "is negative", "check the time stamps")
+    # Seconds or tenths where they say it exactly, else the float64: a replay must be exact.
+    codes = np.full(len(durations), len(_PER_S), dtype=np.int64)
+    for code, per_s in reversed(list(enumerate(_PER_S))):
+        counts = np.rint(durations * per_s)
+        exact = (counts / per_s == durations) & (counts < 1 << 40)
+        codes[exact] = counts[exact].astype(np.int64) << 2 | code
+    numbers = np.stack([flags, origins, findings, codes], axis=1)
+    plain = np.repeat(codes[:, None] == len(_PER_S), 8, axis=1)
+    heads = _blobs(
+        [
+            _varint_cells(numbers, np.ones(numbers.shape, dtype=bool)),
+            (_raw(durations, "<f8"), plain),
+        ]
+    )
+    return [head + values for head, values in zip(heads, features, strict=True)]
 
 
-def _duration(value: float) -> bytes:
-    """Seconds or tenths where they say it exactly, else the float64: a replay must be exact."""
-    for code, per_s in enumerate(_PER_S):
-        count = round(value * per_s)
-        if count / per_s == value and count < 1 << 40:
-            return varint(count << 2 | code)
-    return varint(len(_PER_S)) + struct.pack("<d", value)
+def rows_of_bytes(values: npt.NDArray[np.float32]) -> list[bytes]:
+    """The bytes of each row."""
+    data, width = values.tobytes(), values.itemsize * values.shape[1]
+    return [data[at : at + width] for at in range(0, len(data), width)]
+
+
+def flags_of(kind: Kind, event_assumed: bool, continues: bool, sequence: int) -> int:
+    """What a trip's blob starts with. Raises InputError where the sequence is negative."""
+    if sequence < 0:
+        raise InputError("sequence", sequence, "is negative", "count stretches from 0")
+    return KINDS.index(kind) | event_assumed << 2 | continues << 3 | sequence << 4
 
 
 def _read_duration(cursor: Cursor) -> float:
@@ -287,7 +381,7 @@ def _read_duration(cursor: Cursor) -> float:
 
 
 def unpack_detail(data: bytes) -> TripDetail:
-    """What ``pack_detail`` packed."""
+    """What ``pack_details`` packed of one."""
     cursor = Cursor(data)
     first = cursor.varint()
     return TripDetail(

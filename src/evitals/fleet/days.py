@@ -1,13 +1,12 @@
 """The daily rollup: sums kept by the writer, so that one more trip needs no reading of the rest."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from evitals.fleet.codec import pack_members, scale, unpack_answer, unpack_members
-from evitals.fleet.records import PredictionRecord
 from evitals.fleet.statement import Sized, Statement
 from evitals.fleet.tables import UNDATED, daily, horizon, predictions, trips
 
@@ -25,19 +24,19 @@ Summed = tuple[int, bytes, int | None, int | None]
 """An answer in a day's sums: event time, trip digest, SoH and risk score in steps of 1e-4."""
 
 
-def day_of(battery: int, event_s: int | None) -> Day:
-    """The day of a battery's trip."""
-    return battery, UNDATED if event_s is None else event_s // DAY_S
+def days_of(batteries: Iterable[int], events: Iterable[int | None]) -> list[Day]:
+    """The days of batteries' trips."""
+    return [
+        (battery, UNDATED if event_s is None else event_s // DAY_S)
+        for battery, event_s in zip(batteries, events, strict=True)
+    ]
 
 
-def summed(record: PredictionRecord, digest: bytes) -> Summed:
-    """What a day's sums need of an answer."""
-    return (
-        record.event_s or 0,
-        digest,
-        scale("soh", record.soh),
-        scale("risk_score", record.risk_score),
-    )
+def _summed(event_s: int | None, digest: bytes, answer: bytes) -> Summed:
+    """What a day's sums need of a stored answer."""
+    fields = unpack_answer(answer, event_s)[0]
+    soh, risk = scale("soh", fields["soh"]), scale("risk_score", fields["risk_score"])
+    return event_s or 0, digest, soh, risk
 
 
 def _answers(size: int) -> Any:
@@ -60,15 +59,18 @@ class _Sums:
     last_soh: tuple[int, bytes, int] | None = None
     last_risk: tuple[int, bytes, int] | None = None
 
-    def add(self, answer: Summed) -> None:
-        event_s, digest, soh, risk = answer
-        self.trips += 1
-        if soh is not None:
-            self.soh += soh
-            self.known += 1
-            self.last_soh = max(self.last_soh or (event_s, digest, soh), (event_s, digest, soh))
-        if risk is not None:
-            self.last_risk = max(self.last_risk or (event_s, digest, risk), (event_s, digest, risk))
+    def add(self, answers: Collection[Summed]) -> None:
+        self.trips += len(answers)
+        last_soh, last_risk = self.last_soh, self.last_risk
+        for event_s, digest, soh, risk in answers:
+            if soh is not None:
+                self.soh += soh
+                self.known += 1
+                if last_soh is None or (event_s, digest, soh) > last_soh:
+                    last_soh = event_s, digest, soh
+            if risk is not None and (last_risk is None or (event_s, digest, risk) > last_risk):
+                last_risk = event_s, digest, risk
+        self.last_soh, self.last_risk = last_soh, last_risk
 
     def row(self, key: Day) -> tuple[Any, ...]:
         return (
@@ -117,8 +119,7 @@ class Days:
                 rows.append(self._read(connection, key, change.members))
                 continue
             held.members += pack_members(change.members)
-            for answer in change.answers.values():
-                held.add(answer)
+            held.add(change.answers.values())
             rows.append(held.row(key))
         self._put.run(connection, rows)
 
@@ -135,10 +136,7 @@ class Days:
             return tuple(row.values())
         sums = _Sums(row["members"])
         numbers = [(number,) for number in unpack_members(row["members"])]
-        for event_s, digest, answer in self._find_answers.run(connection, numbers):
-            fields = unpack_answer(answer, event_s)[0]
-            soh, risk = scale("soh", fields["soh"]), scale("risk_score", fields["risk_score"])
-            sums.add((event_s, digest, soh, risk))
+        sums.add([_summed(*row) for row in self._find_answers.run(connection, numbers)])
         if len(self._held) >= HELD_MOST:
             self._held.clear()
         self._held[key] = sums

@@ -1,5 +1,6 @@
 """Row numbers of what many rows share, remembered by the writer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Table, select
@@ -32,11 +33,13 @@ class Names:
     def __init__(self, dialect: Any) -> None:
         self.insert = dialect.insert
         self.known: dict[str, dict[tuple[Any, ...], int]] = {table: {} for table in KEYS}
+        self._pairs: dict[tuple[str, str], tuple[int, int]] = {}
 
     def forget(self) -> None:
         """Drop what is remembered."""
         for known in self.known.values():
             known.clear()
+        self._pairs.clear()
 
     def vehicle(self, connection: Connection, vehicle_id: str, battery_id: str) -> int:
         """The vehicle's row; a new one has no description and carries ``battery_id``."""
@@ -50,6 +53,18 @@ class Names:
         """The battery's row, its vehicle's too where there is none."""
         vehicle = self.vehicle(connection, vehicle_id, battery_id)
         return self._find(connection, batteries, (vehicle, battery_id))
+
+    def numbers(
+        self, connection: Connection, vehicle_ids: Sequence[str], battery_ids: Sequence[str]
+    ) -> list[tuple[int, int]]:
+        """The rows of vehicles and of their batteries, one after the other."""
+        asked = list(zip(vehicle_ids, battery_ids, strict=True))
+        pairs = self._pairs
+        if len(pairs) >= MOST:
+            pairs.clear()
+        for pair in set(asked).difference(pairs):
+            pairs[pair] = (self.vehicle(connection, *pair), self.battery(connection, *pair))
+        return [pairs[pair] for pair in asked]
 
     def model(self, connection: Connection, name: str, version: str, digest: str) -> int:
         """The model's row."""

@@ -5,6 +5,8 @@ Times are whole seconds since 1970-01-01 UTC (``_s``). ``None`` is "unknown".
 
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 Kind = Literal["drive", "charge", "rest", "test"]
@@ -112,6 +114,46 @@ class BatteryState(Struct, frozen=True, kw_only=True):
     state: dict[str, Any]
 
 
+class Answered(Struct, frozen=True, kw_only=True, eq=False):
+    """Trips of one kind, each with its answer, as columns: what ``TripRecord``,
+    ``PredictionRecord`` and ``LatestRecord`` say of one, for n of them. NaN is None.
+
+    A vehicle's newest answer is the last row of its newest event.
+    """
+
+    kind: Kind
+    source: str
+    model: ModelRecord
+    scored_s: int
+    vehicle_ids: list[str]
+    battery_ids: list[str]
+    groups: list[str]
+    digests: list[bytes]
+    event_s: list[int]
+    event_assumed: npt.NDArray[np.bool_]
+    """Of such a row the digest is that of its arrival: it is new, and never looked up."""
+    features: npt.NDArray[np.float32]
+    """(n, features)."""
+    duration_s: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    """(n, 8) in the order of ``evitals.fleet.codec.OPTIONAL``."""
+    statuses: list[Status]
+    reason_sets: list[tuple[str, ...]]
+    reasons: npt.NDArray[np.int64]
+    """Places in ``reason_sets``."""
+    rated_power_w: npt.NDArray[np.float64]
+    reference_capacity_ah: npt.NDArray[np.float64]
+    temperature_degc: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def repeatable(self) -> list[bytes]:
+        """Digests of rows that may be stored already."""
+        assumed = self.event_assumed.tolist()
+        return [d for d, new in zip(self.digests, assumed, strict=True) if not new]
+
+
 class Batch(Struct, frozen=True, kw_only=True):
     """All that one ingest changes: committed whole or not at all."""
 
@@ -119,6 +161,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     vehicles: tuple[VehicleRecord, ...] = ()
     trips: tuple[TripRecord, ...] = ()
     predictions: tuple[PredictionRecord, ...] = ()
+    answered: Answered | None = None
     latest: tuple[LatestRecord, ...] = ()
     states: tuple[BatteryState, ...] = ()
 

@@ -5,11 +5,12 @@ it. The SQL stays SQLAlchemy's, compiled for the store's dialect.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ClauseElement, Connection, Dialect
 
-SIZES = (64, 8, 1)
+SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows of one execution, largest first. The driver lets other threads run at every execution, and
 then waits for its turn: many rows in one cost far less than as many executions."""
 
@@ -39,7 +40,7 @@ class Statement:
 
 
 class Sized:
-    """A statement over many values, compiled for each of ``SIZES`` of them.
+    """A statement over many values, compiled for each of ``SIZES`` of them when first used.
 
     ``build(size)`` makes the statement; its parameters are, value by value, ``width`` each.
     """
@@ -47,13 +48,17 @@ class Sized:
     def __init__(
         self, dialect: Dialect, build: Callable[[int], ClauseElement], width: int = 1
     ) -> None:
-        self._sql = {}
-        for size in SIZES:
-            compiled: Any = build(size).compile(
-                dialect=dialect, compile_kwargs={"render_postcompile": True}
+        self._dialect, self._build, self._width = dialect, build, width
+        self._sql: dict[int, str] = {}
+
+    def _text(self, size: int) -> str:
+        if size not in self._sql:
+            compiled: Any = self._build(size).compile(
+                dialect=self._dialect, compile_kwargs={"render_postcompile": True}
             )
-            assert len(compiled.positiontup) == size * width, "parameters beside the values"
+            assert len(compiled.positiontup) == size * self._width, "parameters beside the values"
             self._sql[size] = str(compiled)
+        return self._sql[size]
 
     def run(self, connection: Connection, rows: Sequence[Iterable[Any]]) -> list[Any]:
         """Execute for all rows (each the values of one); returns all rows found."""
@@ -62,7 +67,7 @@ class Sized:
         at = 0
         while left := len(rows) - at:
             size = next(size for size in SIZES if size <= left)
-            values = [value for row in rows[at : at + size] for value in row]
-            found += driver.execute(self._sql[size], values).fetchall()
+            values = list(chain.from_iterable(rows[at : at + size]))
+            found += driver.execute(self._text(size), values).fetchall()
             at += size
         return found

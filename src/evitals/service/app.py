@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, watch: bool = True) -> Litestar:
         ),
         logging_config=None,
     )
-    app.asgi_handler = metrics.around(direct.before(app, app.asgi_handler))
+    app.asgi_handler = direct.before(app, metrics.around(app.asgi_handler), metrics)
     return app
 
 

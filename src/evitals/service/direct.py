@@ -5,12 +5,14 @@ a refusal, a store that is busy) goes on to the framework's own handler, which r
 bytes again; that is safe, because nothing was stored.
 """
 
+import time
 from typing import Any
 
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from evitals.service.metrics import Metrics
 from evitals.service.routes.context import Service
 from evitals.service.routes.predict import JSON, MAX_ONE_BYTES, PATH, reply_to
 
@@ -19,20 +21,24 @@ Read = list[Any]
 """Messages of a request, as the server gave them."""
 
 
-def before(app: Litestar, routed: ASGIApp) -> ASGIApp:
-    """``routed`` (the framework's handler of ``app``) with ``POST /predict`` taken out."""
+def before(app: Litestar, routed: ASGIApp, metrics: Metrics) -> ASGIApp:
+    """``routed`` (the framework's handler of ``app``) with ``POST /predict`` taken out.
+
+    What is answered here is counted in ``metrics`` here.
+    """
 
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["path"] != PATH or not _is_ours(scope):
             await routed(scope, receive, send)
             return
+        started = time.perf_counter()
         read = await _read(receive)
         body = await _answer(app.state.service, read)
         if body is None:
             await routed(scope, _again(read, receive), send)
             return
-        scope["path_template"] = PATH
         await _send(send, body)
+        metrics.count("POST", PATH, 200, started)
 
     return handler
 

@@ -66,6 +66,7 @@ class Metrics:
             registry=self.registry,
         )
         self._models: set[ModelRecord] = set()
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         build = Gauge("evitals_build_info", "The version.", ["version"], registry=self.registry)
         build.labels(__version__).set(1)
 
@@ -83,7 +84,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """``app`` with its HTTP requests counted by route template (unbounded names never are)."""
+        """``app`` with its HTTP requests counted."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
@@ -101,13 +102,21 @@ class Metrics:
             try:
                 await app(scope, receive, note)
             finally:
+                method = scope["method"] if scope["method"] in METHODS else "other"
                 route = scope.get("path_template") or "unmatched"
-                method = str(scope["method"])
-                method = method if method in METHODS else "other"
-                self.requests.labels(method, route, status).inc()
-                self.latency.labels(method, route).observe(time.perf_counter() - started)
+                self.count(method, route, status, started)
 
         return counted
+
+    def count(self, method: str, route: str, status: int, started: float) -> None:
+        """Count a request by its route's template (unbounded names never are)."""
+        key = (method, route, status)
+        children = self._children.get(key)
+        if children is None:
+            children = self.requests.labels(*key), self.latency.labels(method, route)
+            self._children[key] = children
+        children[0].inc()
+        children[1].observe(time.perf_counter() - started)
 
     def over(self, store: Store) -> Store:
         """``store`` with what it commits counted."""
@@ -123,10 +132,11 @@ class Metrics:
                 self.refused.inc()
                 return
             self.commit.observe(time.perf_counter() - started)
-            self.trips.inc(len(batch.trips))
-            self.predictions.inc(len(batch.predictions))
-            for prediction in batch.predictions:
-                self.announce(prediction.model)
+            rows = batch.answered
+            self.trips.inc(len(batch.trips) + (len(rows) if rows else 0))
+            self.predictions.inc(len(batch.predictions) + (len(rows) if rows else 0))
+            for model in {p.model for p in batch.predictions} | ({rows.model} if rows else set()):
+                self.announce(model)
             for file in batch.files:
                 self.files.labels(file.state).inc()
 

@@ -17,10 +17,11 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from evitals.errors import EvitalsError, SettingsError
+from evitals.service import hosts
 from evitals.service.app import create_app
 from evitals.settings import Settings
 
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 100_000
 """Objects made and not freed before the garbage collector looks at them."""
 STOP_WITHIN_S = 10
 CONNECTIONS = 4096
@@ -83,7 +84,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     app = create_app(settings)
     # The lifespan is entered here, not by granian, so that a failing start raises its own error.
     server = Server(
-        app,
+        hosts.only(app, settings.host, *settings.host_names.split(",")),
         address=host,
         port=port,
         interface=Interfaces.ASGINL,

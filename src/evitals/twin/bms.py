@@ -4,8 +4,9 @@ Errors are drawn once per vehicle, uniform, and unknown to the estimators; fault
 BMS integrates its own current over its own idea of the capacity while the vehicle drives or
 charges; parked, its count stands still. That idea is the capacity of some earlier day, wrong even
 then by a few percent: calibrations are rare. At key-on after at least an hour of parking it sets
-its SoC to the one read from the rest voltage (true SoC, up to 1 % off); in between nothing
-corrects it. One compiled pass turns a true trace into the columns reported.
+its SoC to the one read from the rest voltage (true SoC, up to 1 % off), unless the OCV is too
+flat there (LFP between its ends); in between nothing corrects it. One compiled pass turns a true
+trace into the columns reported.
 """
 
 import math
@@ -27,6 +28,8 @@ OFFSET_A = 0.5
 GAIN_ERROR = 0.01
 REST_SOC_ERROR = 0.01
 CORRECTING_REST_S = 3600.0
+TELLING_SLOPE_V = 0.2
+"""Where the OCV rises less than this over all of the SoC, its voltage at rest tells no SoC."""
 CURRENT_NOISE_A, VOLTAGE_NOISE_V, TEMPERATURE_NOISE_K = 0.1, 0.1, 0.2
 CELL_NOISE_V = 0.001
 CELL_STEPS, SPEED_STEPS, AMBIENT_STEPS = 1000.0, 100.0, 2.0
@@ -354,12 +357,16 @@ class Bms:
             self.p[P_TO_LOSS] = FAULTY_LOSS * (1.0 - effect.lost) / effect.lost
             self.s[S_TO_LOSS] = min(self.s[S_TO_LOSS], self.p[P_TO_LOSS])
 
-    def key_on(self, parked_s: float, true_soc: float, chance: float) -> None:
+    def key_on(
+        self, parked_s: float, true_soc: float, chance: float, slope_v: float = math.inf
+    ) -> None:
         """Wake up after ``parked_s``: correct the count where the rest was long enough.
 
-        ``chance`` (0 to 1, uniform) places the rest voltage's error. A drifting count is only put
-        right at its resets.
+        ``chance`` (0 to 1, uniform) places the rest voltage's error; ``slope_v`` is the rise of
+        the OCV per unit of SoC. A drifting count is only put right at its resets.
         """
+        if slope_v < TELLING_SLOPE_V:
+            return
         if self.effect.drift_per_h and self.effect.resets <= self.resets:
             return
         if parked_s >= CORRECTING_REST_S:

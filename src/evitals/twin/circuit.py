@@ -31,7 +31,10 @@ TRICKLE = 0.02
 """Charging ends with this share of the charge current, so that it ends at all."""
 CLIMATE_BAND_K = 3.0
 """Heater and cooler reach full power this far beyond their set points."""
-ROUNDS, CLOSE_A, CLOSE_REST_A = 12, 1e-3, 1e-6
+ROUNDS, CLOSE_C_RATE, CLOSE_REST_A = 12, 5e-4, 1e-6
+SMALL = 0.12
+"""Below this square of the argument, series stand for asinh and square root."""
+C3, C5, C7, C9, C11 = 1.0 / 6.0, 3.0 / 40.0, 15.0 / 336.0, 105.0 / 3456.0, 945.0 / 42240.0
 MOST_POWER_V = 0.1
 """Where power hardly grows with current any more, the pack can give no more."""
 
@@ -39,7 +42,10 @@ GRID = 401
 """Points of the OCV over SoC 0..1."""
 SOC_POINTS, DEGC_POINTS = 51, 41
 DEGC_LOWEST, DEGC_STEP = -40.0, 2.5
+PER_DEGC = 1.0 / DEGC_STEP
 """Grid of the circuit's tables: SoC 0..1 in 2 % steps, -40 to 60 degC in 2.5 K steps."""
+ONE, START, ACROSS = np.uint64(1), np.uint64(GRID), np.uint64(DEGC_POINTS)
+"""The same as unsigned numbers: indices that need no check for negative ones."""
 COLUMNS, ROWS = 4, GRID + SOC_POINTS * DEGC_POINTS
 """``tables`` (ROWS, COLUMNS): GRID rows of OCV in V at 25 degC, its slope with temperature in
 V/K, two unused; then, SoC by SoC and within it by temperature, R0 in ohm Ah, 1 / (2 i0) in 1/C,
@@ -98,77 +104,114 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def _compiled(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True)(function))
+    return cast(_Function, numba.njit(cache=True, fastmath={"contract"})(function))
 
 
 @_compiled
 def _open(tables: Floats, soc: float, over_k: float) -> tuple[float, float, float]:
     """OCV in V, its slopes in V per unit of SoC and V/K, ``over_k`` above 25 degC."""
     place = min(max(soc, 0.0), 1.0) * (GRID - 1)
-    at = min(int(place), GRID - 2)
+    at = np.uint64(min(place, GRID - 2.0))
     low = tables[at, 0] + over_k * tables[at, 1]
-    rise = tables[at + 1, 0] + over_k * tables[at + 1, 1] - low
+    rise = tables[at + ONE, 0] + over_k * tables[at + ONE, 1] - low
     return low + (place - at) * rise, rise * (GRID - 1), tables[at, 1]
 
 
 @_compiled
 def _elements(
-    tables: Floats, soc: float, column: int, share: float
+    tables: Floats, soc: float, column: np.uint64, share: float
 ) -> tuple[float, float, float, float]:
     """R0 in ohm Ah, 1 / (2 i0) in 1/C, R1, R2 in ohm Ah, bilinear in SoC and temperature."""
     place = min(max(soc, 0.0), 1.0) * (SOC_POINTS - 1)
-    at = min(int(place), SOC_POINTS - 2)
+    at = np.uint64(min(place, SOC_POINTS - 2.0))
     up = place - at
-    a = GRID + at * DEGC_POINTS + column
-    b = a + DEGC_POINTS
+    a = START + at * ACROSS + column
+    b = a + ACROSS
     w00, w01 = (1.0 - up) * (1.0 - share), (1.0 - up) * share
     w10, w11 = up * (1.0 - share), up * share
     return (
-        w00 * tables[a, 0] + w01 * tables[a + 1, 0] + w10 * tables[b, 0] + w11 * tables[b + 1, 0],
-        w00 * tables[a, 1] + w01 * tables[a + 1, 1] + w10 * tables[b, 1] + w11 * tables[b + 1, 1],
-        w00 * tables[a, 2] + w01 * tables[a + 1, 2] + w10 * tables[b, 2] + w11 * tables[b + 1, 2],
-        w00 * tables[a, 3] + w01 * tables[a + 1, 3] + w10 * tables[b, 3] + w11 * tables[b + 1, 3],
+        w00 * tables[a, 0]
+        + w01 * tables[a + ONE, 0]
+        + w10 * tables[b, 0]
+        + w11 * tables[b + ONE, 0],
+        w00 * tables[a, 1]
+        + w01 * tables[a + ONE, 1]
+        + w10 * tables[b, 1]
+        + w11 * tables[b + ONE, 1],
+        w00 * tables[a, 2]
+        + w01 * tables[a + ONE, 2]
+        + w10 * tables[b, 2]
+        + w11 * tables[b + ONE, 2],
+        w00 * tables[a, 3]
+        + w01 * tables[a + ONE, 3]
+        + w10 * tables[b, 3]
+        + w11 * tables[b + ONE, 3],
     )
 
 
 @_compiled
-def _asinh(arg: float, root: float) -> float:
-    """asinh of ``arg`` whose sqrt(1 + arg^2) is known."""
-    return math.log(arg + root) if arg >= 0.0 else -math.log(root - arg)
+def _asinh(arg: float) -> tuple[float, float, float]:
+    """asinh of ``arg``, sqrt(1 + arg^2) and its inverse; by series (1e-6) where these suffice."""
+    x = arg * arg
+    if x < SMALL:
+        angle = 1.0 - x * (C3 - x * (C5 - x * (C7 - x * (C9 - x * C11))))
+        root = 1.0 + x * (0.5 - x * (0.125 - x * (0.0625 - x * 0.0390625)))
+        slope = 1.0 - x * (0.5 - x * (0.375 - x * (0.3125 - x * 0.2734375)))
+        return arg * angle, root, slope
+    root = math.sqrt(1.0 + x)
+    angle = math.log(arg + root) if arg >= 0.0 else -math.log(root - arg)
+    return angle, root, 1.0 / root
 
 
 @_compiled
 def _asinh_near(arg: float, root: float, other: float, known: float) -> float:
     """asinh of ``other``, from that of ``arg``: asinh a - asinh b = asinh(a sqrt(1+b2) - b ..)."""
+    if other * other < SMALL:
+        return _asinh(other)[0]
     apart = other * root - arg * math.sqrt(1.0 + other * other)
     if abs(apart) > 0.2:
-        return _asinh(other, math.sqrt(1.0 + other * other))
+        return _asinh(other)[0]
     square = apart * apart
-    return known + apart * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.0446)))
+    return known + apart * (1.0 - square * (C3 - square * (C5 - square * C7)))
 
 
 @_compiled
 def _for_power(
-    power_w: float, open_v: float, ohm: float, thermal: float, inverse: float, secant: float
-) -> float:
+    power_w: float,
+    open_v: float,
+    ohm: float,
+    thermal: float,
+    inverse: float,
+    secant: float,
+    close_a: float,
+) -> tuple[float, float, float]:
     """Current in A at which a cell takes ``power_w``; -inf where it cannot give as much.
 
-    Newton's steps on power, from the answer for a plain resistance ``ohm + secant``.
+    Newton's steps on power, from the answer for a plain resistance ``ohm + secant``. What a step
+    below ``close_a`` leaves is its square times resistance over voltage.
     """
-    inside = open_v * open_v + 4.0 * (ohm + secant) * power_w
-    current = 2.0 * power_w / (open_v + math.sqrt(max(inside, 0.0)))
+    plain_a = power_w / open_v
+    bent = (ohm + secant) * plain_a / open_v
+    if abs(bent) < 0.05:
+        current = plain_a * (1.0 - bent * (1.0 - bent * (2.0 - bent * (5.0 - bent * 14.0))))
+    else:
+        current = 2.0 * plain_a / (1.0 + math.sqrt(max(1.0 + 4.0 * bent, 0.0)))
+    angle, root = 0.0, 1.0
     for _ in range(ROUNDS):
         arg = current * inverse
-        root = math.sqrt(1.0 + arg * arg)
-        volts = open_v + ohm * current + thermal * _asinh(arg, root)
-        gain = volts + current * (ohm + thermal * inverse / root)
+        angle, root, slope = _asinh(arg)
+        volts = open_v + ohm * current + thermal * angle
+        bend = inverse * slope
+        gain = volts + current * (ohm + thermal * bend)
         if gain < MOST_POWER_V:
-            return -math.inf
+            return -math.inf, angle, root
         step = (current * volts - power_w) / gain
         current -= step
-        if abs(step) < CLOSE_A:
+        angle -= step * bend
+        root -= step * inverse * arg * slope
+        if abs(step) < close_a:
             break
-    return current
+    return current, angle, root
 
 
 @_compiled
@@ -176,10 +219,8 @@ def _for_voltage(over_v: float, ohm: float, thermal: float, inverse: float) -> f
     """Current in A that moves a cell by ``over_v``: Newton's steps, from below, never beyond."""
     current = over_v / (ohm + thermal * inverse)
     for _ in range(ROUNDS):
-        arg = current * inverse
-        root = math.sqrt(1.0 + arg * arg)
-        missing = over_v - ohm * current - thermal * _asinh(arg, root)
-        step = missing / (ohm + thermal * inverse / root)
+        angle, _, slope = _asinh(current * inverse)
+        step = (over_v - ohm * current - thermal * angle) / (ohm + thermal * inverse * slope)
         current += step
         if abs(step) < CLOSE_REST_A:
             break
@@ -187,37 +228,36 @@ def _for_voltage(over_v: float, ohm: float, thermal: float, inverse: float) -> f
 
 
 @_compiled
-def _discharge_share(degc: float, p: Floats) -> float:
-    """Share of the discharge current that the temperature leaves, 0..1."""
-    margin = min(degc - p[DEGC_MIN], p[DEGC_MAX] - degc) / DERATE_K
-    return float(min(max(margin, 0.0), 1.0))
-
-
-@_compiled
-def _charge_share(degc: float, p: Floats) -> float:
-    """Share of the charge current that the temperature leaves, 0..1: cold cells plate lithium."""
-    cold = (degc - p[CHARGE_NONE_DEGC]) / (p[CHARGE_FULL_DEGC] - p[CHARGE_NONE_DEGC])
-    return float(min(max(cold, 0.0), 1.0) * _discharge_share(degc, p))
+def _warm_share(degc: float, p: Floats) -> float:
+    """Share of either current that the temperature leaves, 0..1."""
+    margin = min(degc - p[DEGC_MIN], p[DEGC_MAX] - degc)
+    return 1.0 if margin >= DERATE_K else float(max(margin, 0.0) / DERATE_K)
 
 
 @_compiled
 def _most_discharge(soc: float, per_a: float, degc: float, p: Floats) -> float:
     """Most negative current at a SoC that falls by ``per_a`` per A within the step."""
-    slope = p[I_DISCHARGE] / DERATE_SOC
-    by_soc = slope * max(soc - p[SOC_MIN], 0.0) / (1.0 + slope * per_a)
-    return -float(min(by_soc, p[I_DISCHARGE] * _discharge_share(degc, p)))
+    most, room = p[I_DISCHARGE], soc - p[SOC_MIN]
+    warm = most * _warm_share(degc, p)
+    if room >= DERATE_SOC + most * per_a:
+        return -float(warm)
+    return -float(min(warm, most * max(room, 0.0) / (DERATE_SOC + most * per_a)))
 
 
 @_compiled
 def _most_charge(soc: float, per_a: float, degc: float, p: Floats) -> float:
     """Most positive current at a SoC that rises by ``per_a`` per A within the step."""
-    slope = p[I_CHARGE] / DERATE_SOC
-    room = max(p[SOC_MAX] - soc, 0.0)
-    by_soc = slope * room / (1.0 + slope * per_a)
-    least = TRICKLE * p[I_CHARGE]
+    most, room = p[I_CHARGE], p[SOC_MAX] - soc
+    warm = most * _warm_share(degc, p)
+    if degc < p[CHARGE_FULL_DEGC]:  # cold cells plate lithium
+        above = max(degc - p[CHARGE_NONE_DEGC], 0.0)
+        warm *= above / (p[CHARGE_FULL_DEGC] - p[CHARGE_NONE_DEGC])
+    if room >= DERATE_SOC + most * per_a:
+        return float(warm)
+    by_soc, least = most * max(room, 0.0) / (DERATE_SOC + most * per_a), TRICKLE * most
     if by_soc < least:
-        by_soc = min(least, room / per_a) if per_a > 0.0 else (least if room > 0.0 else 0.0)
-    return float(min(by_soc, p[I_CHARGE] * _charge_share(degc, p)))
+        by_soc = least if room > least * per_a else max(room, 0.0) / per_a if per_a > 0.0 else 0.0
+    return float(min(warm, by_soc))
 
 
 @_compiled
@@ -261,6 +301,7 @@ def kernel(
     leak = p[WEAK_LEAK_A] * per_as * weaker
     per_k = 1.0 / p[HEAT_J_PER_K]
     outward = 1.0 / p[PASSIVE_W_PER_K]
+    close_a = CLOSE_C_RATE * p[REFERENCE_AH]
     secant, known_s, keep1, keep2 = 0.0, -1.0, 1.0, 1.0
     done = 0
     for k in range(step_s.size):
@@ -277,8 +318,8 @@ def kernel(
             drift -= weak_soc
             weak_soc = 0.0
         over_k = temp - REFERENCE_DEGC
-        place = min(max((temp - DEGC_LOWEST) / DEGC_STEP, 0.0), DEGC_POINTS - 1.0)
-        column = min(int(place), DEGC_POINTS - 2)
+        place = min(max((temp - DEGC_LOWEST) * PER_DEGC, 0.0), DEGC_POINTS - 1.0)
+        column = np.uint64(min(place, DEGC_POINTS - 2.0))
         share = place - column
         half1, half2 = 0.5 * (1.0 - keep1), 0.5 * (1.0 - keep2)
         r0, inverse, r1, r2 = _elements(tables, soc, column, share)
@@ -314,20 +355,22 @@ def kernel(
                 conduct = p[PASSIVE_W_PER_K] + bridge
                 around = (p[PASSIVE_W_PER_K] * ambient_degc + bridge * target) / conduct
         want = power - electric_w
-        current = 0.0
+        current, angle, root = 0.0, 0.0, 1.0
         if want != 0.0:
             mean_v = open_v + (weak_open - open_v) * part
             mean_ohm = ohm + (weak_ohm - ohm) * part
             if secant == 0.0:
                 secant = thermal * inverse
-            current = _for_power(want * part, mean_v, mean_ohm, thermal, inverse, secant)
-            if current < 0.0:
-                current = max(current, _most_discharge(lowest, per_a * weaker, temp, p))
+            asked, angle, root = _for_power(
+                want * part, mean_v, mean_ohm, thermal, inverse, secant, close_a
+            )
+            if asked < 0.0:
+                current = max(asked, _most_discharge(lowest, per_a * weaker, temp, p))
             else:
-                current = min(current, _most_charge(highest, per_a * weaker, temp, p))
+                current = min(asked, _most_charge(highest, per_a * weaker, temp, p))
+            if current != asked:
+                angle, root, _ = _asinh(current * inverse)
         arg = current * inverse
-        root = math.sqrt(1.0 + arg * arg)
-        angle = _asinh(arg, root)
         weak_angle = _asinh_near(arg, root, current * weak_inverse, angle)
         volts = open_v + ohm * current + thermal * angle
         weak_v = weak_open + weak_ohm * current + thermal * weak_angle
@@ -347,8 +390,7 @@ def kernel(
         if bounded != current:
             current = bounded
             arg = current * inverse
-            root = math.sqrt(1.0 + arg * arg)
-            angle = _asinh(arg, root)
+            angle, root, _ = _asinh(arg)
             weak_angle = _asinh_near(arg, root, current * weak_inverse, angle)
             volts = open_v + ohm * current + thermal * angle
             weak_v = weak_open + weak_ohm * current + thermal * weak_angle

@@ -28,13 +28,16 @@ DAY_S = 86_400
 START_S = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 """First day of a fleet without ``until_s``: 2025-01-01 UTC."""
 MODEL_MIX: Mapping[str, float] = {
-    "bmw-i3-60ah": 0.2,
-    "chevrolet-bolt-2020": 0.15,
-    "nissan-leaf-30kwh": 0.15,
-    "peugeot-e-expert-75kwh": 0.2,
-    "renault-zoe-ze50": 0.3,
+    "bmw-i3-60ah": 0.15,
+    "byd-k9-bus": 0.05,
+    "chevrolet-bolt-2020": 0.12,
+    "nissan-leaf-30kwh": 0.13,
+    "peugeot-e-expert-75kwh": 0.15,
+    "renault-zoe-ze50": 0.2,
+    "tesla-model-3-long-range": 0.1,
+    "tesla-model-3-rwd": 0.1,
 }
-"""Shares of the models in a fleet."""
+"""Shares of the models in a fleet: NMC, NCA and LFP; cars, vans and buses."""
 BALANCE_STEP = 0.02
 """The shape of the OCV follows the age in steps of this loss: tables are made once a step."""
 MOST_MATERIAL = 0.3

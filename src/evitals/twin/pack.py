@@ -170,6 +170,11 @@ class Pack:
             value = getattr(self, name)
             if value is not None:
                 _positive(name, value)
+        for name in ("series", "parallel"):
+            if getattr(self.battery, name) < 1:
+                count = getattr(self.battery, name)
+                raise InputError(name, count, "leaves the pack without cells", "give 1 or more")
+        _positive("reference_capacity_ah", self.battery.reference_capacity_ah)
         if not 0.0 <= self.cooling <= 1.0:
             raise InputError("cooling", self.cooling, "is not a share", "give 0 (failed) to 1")
         cell.tables(self.cell)
@@ -232,8 +237,15 @@ class Pack:
         """Ask for ``power_w`` (n,) at the terminals, positive charging; limits may give less.
 
         The pack's own heater and cooler, which run while ``awake`` or charging, come on top.
-        Charging ends with the sample that reaches ``soc_stop``.
+        Charging ends with the sample that reaches ``soc_stop``. Raises InputError for steps that
+        go back or do not match.
         """
+        if step_s.shape != power_w.shape or step_s.ndim != 1:
+            raise InputError("power_w", power_w.shape, f"is not {step_s.shape}", "give one a step")
+        if not (np.isfinite(power_w).all() and np.isfinite(step_s).all()):
+            raise InputError("power_w", "NaN", "is not finite", "remove or fill these samples")
+        if step_s.size and step_s.min() < 0.0:
+            raise InputError("step_s", float(step_s.min()), "goes back in time", "sort the samples")
         vector, out = state.vector(), np.empty((circuit.OUTPUTS, step_s.size))
         done = circuit.kernel(
             step_s,

@@ -357,8 +357,13 @@ class Recorder:
         return SUN_W * max(math.cos(2.0 * math.pi * (hour - NOON_HOUR) / 24.0), 0.0)
 
     def _key_on(self) -> None:
-        self.bms.key_on(self.parked_s, self.soc, float(self.rng.random()))
+        self.bms.key_on(self.parked_s, self.soc, float(self.rng.random()), self._slope_v())
         self.parked_s = 0.0
+
+    def _slope_v(self) -> float:
+        """Rise of a cell's OCV over 2 % of SoC around the present one, per unit of SoC."""
+        at = min(max(int(self.soc * (circuit.GRID - 1)), 4), circuit.GRID - 5)
+        return float(self.tables[at + 4, 0] - self.tables[at - 4, 0]) * (circuit.GRID - 1) / 8.0
 
     def _flow(
         self, step: Floats, power: Floats, ambient: float, *, awake: bool, soc_stop: float = NEVER

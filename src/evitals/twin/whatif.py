@@ -9,6 +9,7 @@ differences.
 import difflib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from typing import Annotated
@@ -45,8 +46,8 @@ STYLES = {
 class Spreads(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is not known of a vehicle's future: standard deviations, own round figures.
 
-    ``pace`` of ageing from cell to cell (log-normal; BLAST-Lite assumes 0.15 of its users' cells,
-    the fleet 0.2), ``new_capacity`` over nominal, ``warmth_k`` of the place around its climate,
+    ``pace`` of ageing from cell to cell (log-normal; BLAST-Lite draws 0.15, the fleet here 0.2),
+    ``new_capacity`` over nominal, ``warmth_k`` of the place around its climate,
     ``distance`` and ``consumption`` (log-normal) around the scenario's. ``samples`` are drawn.
     """
 
@@ -63,7 +64,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     ``km_per_day`` on each of the first ``days_per_week`` days; ``style`` one of ``STYLES``;
     ``place`` a named climate. Charging as in ``usage.Habit``. ``chemistry`` (NMC, NCA, LFP) puts
-    other cells of the same energy in; ``ageing`` names another ageing model. ``soh`` below 1
+    other cells of the same energy in; ``ageing`` names another ageing model, ``pace`` multiplies
+    its losses. ``soh`` below 1
     starts with a pack that lived this way until then. The pack is replaced on ``replace_on`` or
     below ``replace_below``. Prices per kWh in any one currency; a new pack costs its own
     ``pack_price`` per kWh. ``knee_at`` is a loss from which fade turns four times as fast.
@@ -86,6 +88,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ac_power_w: Annotated[float, Meta(gt=0.0, le=350_000.0)] | None = None
     chemistry: str | None = None
     ageing: str | None = None
+    pace: Annotated[float, Meta(gt=0.0, le=10.0)] = 1.0
     soh: Annotated[float, Meta(gt=0.5, le=1.0)] = 1.0
     knee_at: Annotated[float, Meta(gt=0.0, lt=1.0)] | None = None
     replace_on: date | None = None
@@ -246,6 +249,10 @@ class _Life:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario, self.seed = scenario, seed
         self.climate = place(scenario.place)
+        due = scenario.replace_on
+        if due and not 0 <= _months(scenario.start, due) < MONTHS * scenario.years:
+            years = f"within {scenario.years} years from {scenario.start}"
+            raise InputError("replace_on", str(due), "lies outside", f"give a date {years}")
         car = vehicle.vehicle_from(scenario.vehicle)
         if scenario.chemistry is not None:
             chemistry = _chemistry(scenario.chemistry)
@@ -253,7 +260,9 @@ class _Life:
         self.battery = vehicle.battery_of(car)
         self.cell = car.cell
         knee = None if scenario.knee_at is None else Knee(scenario.knee_at)
-        self.ageing = Ageing(scenario.ageing or self.battery.chemistry, knee=knee)
+        self.ageing = Ageing(
+            scenario.ageing or self.battery.chemistry, pace=scenario.pace, knee=knee
+        )
         self.usage = Usage(car, _habit(scenario), seed)
         volts = float(np.mean(cell.ocv_table(car.cell)))
         window = self.battery.limits.soc_max - self.battery.limits.soc_min
@@ -338,7 +347,7 @@ class _Life:
         found = _Path()
         # Of a used pack the capacity is known.
         new = draw.new if self.scenario.soh >= 1.0 else 1.0
-        ageing = Ageing(self.ageing.model, draw.pace, 1.0, new, self.ageing.knee)
+        ageing = replace(self.ageing, pace=self.ageing.pace * draw.pace, new_soh=new)
         age = self.begun
         for number, usual in enumerate(years):
             age = self._lived(found, usual, age, ageing, draw, number)

@@ -47,6 +47,9 @@ class LiveFleet {
   /** Ids that changed in the last frame that changed any. */
   changed = $state.raw<ReadonlySet<string>>(new Set());
 
+  /** Names of groups by their code; 0 is no group. */
+  groups = $state.raw<readonly string[]>([""]);
+
   ids: string[] = [];
   columns: Columns = emptyColumns(0);
 
@@ -146,6 +149,8 @@ class LiveFleet {
   #take(frame: Frame): boolean {
     if (!frame.snapshot && frame.sequence !== (this.#sequence + 1) >>> 0) return false;
     this.#sequence = frame.sequence;
+    const groups = frame.snapshot ? [""] : this.groups;
+    if (frame.snapshot || frame.newGroups.length) this.groups = [...groups, ...frame.newGroups];
     if (frame.snapshot) {
       this.ids = [];
       this.#rowOf.clear();

@@ -1,6 +1,6 @@
-/** The live feed's wire format, version 1. The writer is src/evitals/dashboard/frame.py. */
+/** The live feed's wire format, version 2. The writer is src/evitals/dashboard/frame.py. */
 
-export const HEADER_SIZE = 56;
+export const HEADER_SIZE = 64;
 export const UNKNOWN = -32768;
 export const SCALE = 10_000;
 export const SOC_UNKNOWN = 255;
@@ -24,6 +24,8 @@ export interface Columns {
   sopRatio: Int16Array;
   risk: Int16Array;
   evidence: Uint16Array;
+  /** The code of a vehicle's group; 0 is none. */
+  group: Uint16Array;
   status: Uint8Array;
   soc: Uint8Array;
 }
@@ -37,17 +39,19 @@ export interface Frame {
   index: Uint32Array | null;
   columns: Columns;
   newIds: string[];
+  /** Names of the next group codes, from 1 on. */
+  newGroups: string[];
   summary: Summary;
 }
 
 const MAGIC = 0x464c5645; // "EVLF", little endian
 const text = new TextDecoder();
 
-/** Reads a frame; the columns are views into it. Throws on anything that is no version 1 frame. */
+/** Reads a frame; the columns are views into it. Throws on anything that is no version 2 frame. */
 export function decode(buffer: ArrayBuffer): Frame {
   const view = new DataView(buffer);
-  if (buffer.byteLength < HEADER_SIZE || view.getUint32(0, true) !== MAGIC || view.getUint8(4) !== 1)
-    throw new Error("not a version 1 frame");
+  if (buffer.byteLength < HEADER_SIZE || view.getUint32(0, true) !== MAGIC || view.getUint8(4) !== 2)
+    throw new Error("not a version 2 frame");
   const snapshot = view.getUint8(5) === 0;
   const rows = view.getUint32(12, true);
   let at = view.getUint16(6, true);
@@ -63,12 +67,17 @@ export function decode(buffer: ArrayBuffer): Frame {
     columns[name] = new kind(buffer, at, rows);
     at += size + ((4 - (size % 4)) % 4);
   }
-  const newIds: string[] = [];
-  for (let left = view.getUint32(16, true); left > 0; left--) {
-    const length = view.getUint16(at, true);
-    newIds.push(text.decode(new Uint8Array(buffer, at + 2, length)));
-    at += 2 + length;
-  }
+  const texts = (count: number): string[] => {
+    const found: string[] = [];
+    for (let left = count; left > 0; left--) {
+      const length = view.getUint16(at, true);
+      found.push(text.decode(new Uint8Array(buffer, at + 2, length)));
+      at += 2 + length;
+    }
+    return found;
+  };
+  const newIds = texts(view.getUint32(16, true));
+  const newGroups = texts(view.getUint32(56, true));
   return {
     snapshot,
     sequence: view.getUint32(8, true),
@@ -77,6 +86,7 @@ export function decode(buffer: ArrayBuffer): Frame {
     index,
     columns,
     newIds,
+    newGroups,
     summary: readSummary(view),
   };
 }
@@ -107,6 +117,7 @@ export function emptyColumns(size: number): Columns {
     sopRatio: new Int16Array(size),
     risk: new Int16Array(size),
     evidence: new Uint16Array(size),
+    group: new Uint16Array(size),
     status: new Uint8Array(size),
     soc: new Uint8Array(size),
   };

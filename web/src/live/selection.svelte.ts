@@ -9,12 +9,17 @@ import { inside, read } from "./lasso";
 /** Which of the fleet's rows the filters let through (1), as of `fleet.calm`; `except` leaves one
  *  filter out, for the panel that sets it. */
 export function selected(except: "soh" | "lasso" | null = null): Uint8Array {
-  const { search, status, sohFrom, sohTo, lasso } = route.fleet;
+  const { search, status, group, sohFrom, sohTo, lasso } = route.fleet;
   const size = fleet.size;
   const { soh, status: codes } = fleet.columns;
   const mask = new Uint8Array(size).fill(1);
   if (status !== "") {
     const code = STATUSES.indexOf(status);
+    for (let i = 0; i < size; i++) if (codes[i] !== code) mask[i] = 0;
+  }
+  if (group) {
+    const code = fleet.groups.indexOf(group);
+    const { group: codes } = fleet.columns;
     for (let i = 0; i < size; i++) if (codes[i] !== code) mask[i] = 0;
   }
   if (search) {

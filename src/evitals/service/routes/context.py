@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,9 @@ from evitals.errors import InputError
 from evitals.fleet.records import Batch, VehicleRecord
 from evitals.fleet.store import Store
 from evitals.service.followed import Followed
+from evitals.service.gathering import Gathering
 from evitals.service.metrics import Metrics
-from evitals.service.predict import Predictor
+from evitals.service.predict import Known, Predictor
 from evitals.service.waiting import Waiting
 from evitals.settings import Settings
 
@@ -27,7 +29,6 @@ Call = Request[Any, Any, State]
 KNOWN_S = 60.0
 """How long a description may be out of date that another process has changed, s."""
 KNOWN_MOST = 20_000
-Known = tuple[VehicleRecord | None, Vehicle | None]
 
 
 class KnownVehicles:
@@ -62,6 +63,18 @@ class KnownVehicles:
             return record, builtin().get(vehicle_id)
         return record, msgspec.convert(record.description, Vehicle)
 
+    def all(self, vehicle_ids: Sequence[str]) -> list[Known]:
+        """As ``get`` of each."""
+        known = {vehicle_id: self.get(vehicle_id) for vehicle_id in set(vehicle_ids)}
+        return [known[vehicle_id] for vehicle_id in vehicle_ids]
+
+    def added(self, records: Iterable[VehicleRecord]) -> None:
+        """These have a row now; one that has changed meanwhile is read anew."""
+        for record in records:
+            held = self._held.get(record.vehicle_id)
+            if held is not None and held[1][0] is None:
+                self._held[record.vehicle_id] = held[0], (record, held[1][1])
+
     def forget(self, vehicle_id: str) -> None:
         """Read this vehicle anew next time."""
         self._changes += 1
@@ -81,17 +94,31 @@ class Service:
     known: "KnownVehicles"
     watch: Any = None
     waiting: Waiting = field(default_factory=Waiting)
+    gathering: Gathering = field(init=False)
     evidence: dict[str, Followed] = field(default_factory=dict)
     """What ``/trend`` computed last, by vehicle."""
     changes: dict[int, tuple[float, Any]] = field(default_factory=dict)
     """What ``/v1/fleet/change`` answered last, by days: until when it holds, and the answer."""
     changing: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self.gathering = Gathering(
+            known=lambda vehicle_id: self.known.get(vehicle_id),
+            answer=lambda rows, known: self.predictor.answer(rows, known),
+            submit=lambda batch: self.store.submit(batch),
+            committed=lambda batch: self.known.added(batch.vehicles),
+        )
+
     async def commit(self, batch: Batch) -> None:
         """Wait for the commit that holds the batch; a client that leaves does not undo it."""
         await self.waiting.until_done(self.store.submit(batch))
         for vehicle in batch.vehicles:
             self.known.forget(vehicle.vehicle_id)
+
+    async def committed(self, batch: Batch, done: "Future[None]") -> None:
+        """As ``commit`` of a batch of answers that was submitted already."""
+        await self.waiting.until_done(done)
+        self.known.added(batch.vehicles)
 
 
 def service_of(request: Call) -> Service:

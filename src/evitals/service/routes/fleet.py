@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 from litestar import get
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response import Stream
@@ -60,15 +61,7 @@ LassoText = Annotated[
 Group = Annotated[str, QueryParameter(max_length=64, description="Only this group")]
 
 
-@get(
-    "/v1/fleet",
-    tags=["fleet"],
-    summary="Newest answers, sorted, filtered, in pages",
-    sync_to_thread=True,
-    responses={200: doc.replies(FleetReply, "A page and the whole fleet's summary")}
-    | doc.problems(422, 503),
-)
-def fleet(
+def filtered(
     request: Call,
     sort: Sort = "risk_score",
     descending: Descending = True,
@@ -78,25 +71,37 @@ def fleet(
     soh_from: SohFrom = 0.0,
     soh_to: SohTo = OPEN_SOH,
     lasso: LassoText = "",
-    offset: Offset = 0,
-    limit: Limit = 50,
-) -> FleetReply:
+) -> FleetQuery:
+    """The filter and order that the scorecard and its CSV share, from a request's parameters."""
+    return FleetQuery(
+        sort=sort,
+        descending=descending,
+        search=search,
+        status=tuple(status or ()),
+        group=group,
+        soh_from=soh_from or None,
+        soh_to=None if soh_to == OPEN_SOH else soh_to,
+        only=inside(service_of(request), lasso),
+    )
+
+
+FILTERED = {"chosen": Provide(filtered, sync_to_thread=True)}
+Chosen = NamedDependency[FleetQuery]
+
+
+@get(
+    "/v1/fleet",
+    tags=["fleet"],
+    summary="Newest answers, sorted, filtered, in pages",
+    sync_to_thread=True,
+    dependencies=FILTERED,
+    responses={200: doc.replies(FleetReply, "A page and the whole fleet's summary")}
+    | doc.problems(422, 503),
+)
+def fleet(request: Call, chosen: Chosen, offset: Offset = 0, limit: Limit = 50) -> FleetReply:
     """Worst first unless asked otherwise. `total` counts the matching rows."""
     service = service_of(request)
-    page = service.store.fleet(
-        FleetQuery(
-            sort=sort,
-            descending=descending,
-            search=search,
-            status=tuple(status or ()),
-            group=group,
-            soh_from=soh_from or None,
-            soh_to=None if soh_to == OPEN_SOH else soh_to,
-            only=inside(service, lasso),
-            offset=offset,
-            limit=limit,
-        )
-    )
+    page = service.store.fleet(msgspec.structs.replace(chosen, offset=offset, limit=limit))
     return FleetReply(
         summary=fleet_summary(service), total=page.total, rows=[row_of(r) for r in page.rows]
     )
@@ -108,39 +113,18 @@ def fleet(
     summary="The filtered fleet as CSV",
     media_type="text/csv",
     sync_to_thread=False,
+    dependencies=FILTERED,
     responses={200: doc.replies(str, "One line a vehicle; times are ISO 8601 UTC", "text/csv")}
     | doc.problems(422, 503),
 )
-def export_csv(
-    request: Call,
-    sort: Sort = "risk_score",
-    descending: Descending = True,
-    search: Search = "",
-    status: Statuses = None,
-    group: Group = "",
-    soh_from: SohFrom = 0.0,
-    soh_to: SohTo = OPEN_SOH,
-    lasso: LassoText = "",
-) -> Stream:
+def export_csv(request: Call, chosen: Chosen) -> Stream:
     """Every row that `/v1/fleet` would page through, with the same filter and order.
 
     Text that a spreadsheet would run as a formula is preceded by an apostrophe.
     """
-    service = service_of(request)
-    only = inside(service, lasso)
-    query = FleetQuery(
-        sort=sort,
-        descending=descending,
-        search=search,
-        status=tuple(status or ()),
-        group=group,
-        soh_from=soh_from or None,
-        soh_to=None if soh_to == OPEN_SOH else soh_to,
-        only=only,
-        limit=PAGE if only is None else PAGE_PICKED,
-    )
+    query = msgspec.structs.replace(chosen, limit=PAGE if chosen.only is None else PAGE_PICKED)
     return Stream(
-        csv_lines(service, query),
+        csv_lines(service_of(request), query),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="fleet.csv"'},
     )

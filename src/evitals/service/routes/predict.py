@@ -1,17 +1,16 @@
 """``POST /predict`` (the reference's request, made right) and many of them at once."""
 
-import io
+from operator import attrgetter
 from typing import Any
 
 import msgspec
-import polars as pl
-from litestar import Response, post
+from litestar import post
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from evitals.errors import EvitalsError, InputError
-from evitals.fleet.records import Batch
-from evitals.service.predict import Answered, convert_predict, parse_predict
+from evitals.errors import InputError
+from evitals.service import arrow
+from evitals.service.predict import Answers, Parsed, parse_rows
 from evitals.service.problems import Problem, malformed, problem_of
 from evitals.service.routes import documented as doc
 from evitals.service.routes.context import Call, Service, require_media_type, service_of
@@ -109,106 +108,66 @@ async def predict(request: Call) -> ASGIResponse:
         **doc.problems(400, 413, 415, 422, 503),
     },
 )
-async def predict_batch(request: Call) -> Response[Any]:
+async def predict_batch(request: Call) -> ASGIResponse:
     """Rows are answered like `/predict` and committed together, before the reply.
 
     With `Accept: application/vnd.apache.arrow.stream` the reply is an Arrow table.
     """
     kind = require_media_type(request, JSON, NDJSON, ARROW)
     service = service_of(request)
-    results: list[RowReply] = []
-    batches: list[Batch] = []
-    for index, row in enumerate(decode_rows(await request.body(), kind)):
-        try:
-            answered = answer(service, *convert_predict(row))
-        except EvitalsError as error:
-            results.append(RowReply(index=index, problem=problem_of(error)))
-        else:
-            batches.append(answered.batch)
-            results.append(RowReply(index=index, answer=answered.reply))
-    if batches:
-        await service.commit(merge(batches))
-    if ARROW in request.headers.get("accept", ""):
-        return Response(to_arrow(results), media_type=ARROW)
-    reply = BatchReply(answered=len(batches), refused=len(results) - len(batches), results=results)
-    return Response(reply, media_type=JSON)
+    parsed = parse(await request.body(), kind)
+    answers = service.predictor.answer(parsed.rows, service.known.all(parsed.rows.vehicle_ids))
+    done = service.store.submit(answers.batch) if answers.places else None
+    # Said while the writer writes, sent when it has.
+    reply = _said(parsed, answers, ARROW if ARROW in request.headers.get("accept", "") else JSON)
+    if done is not None:
+        await service.committed(answers.batch, done)
+    return reply
+
+
+def _said(parsed: Parsed, answers: Answers, kind: str) -> ASGIResponse:
+    """The reply to a body; its places are those of the rows sent."""
+    places = [parsed.places[place] for place in answers.places]
+    refused = parsed.refused | {
+        parsed.places[place]: error for place, error in answers.refused.items()
+    }
+    if kind == ARROW:
+        return ASGIResponse(body=arrow.write(answers, places, refused), media_type=ARROW)
+    results = [
+        RowReply(index=place, answer=answer)
+        for place, answer in zip(places, answers.replies(), strict=True)
+    ]
+    if refused:
+        results += [RowReply(index=k, problem=problem_of(e)) for k, e in refused.items()]
+        results.sort(key=attrgetter("index"))
+    reply = BatchReply(answered=len(places), refused=len(refused), results=results)
+    return ASGIResponse(body=msgspec.json.encode(reply), media_type=JSON)
 
 
 async def reply_to(service: Service, body: bytes) -> bytes:
     """The reply to one request's body, committed. Raises EvitalsError where there is none."""
-    answered = answer(service, *parse_predict(body))
-    await service.commit(answered.batch)
-    return msgspec.json.encode(answered.reply)
+    return await service.gathering.reply(body)
 
 
-def answer(service: Service, parsed: PredictRequest, ignored: tuple[str, ...]) -> Answered:
-    """The answer to one request, not yet committed."""
-    record, vehicle = service.known.get(parsed.vehicle_id)
-    return service.predictor.answer(parsed, ignored, record, vehicle)
-
-
-def decode_rows(body: bytes, kind: str) -> list[Any]:
-    """Rows as plain objects. Raises InputError where the body is not ``kind`` or too long."""
+def parse(body: bytes, kind: str) -> Parsed:
+    """The rows of a body. Raises InputError where it is not ``kind`` or too long."""
+    if kind == ARROW:
+        table = arrow.read(body, MAX_ROWS + 1)
+        _bounded(len(table))
+        return arrow.parse(table)
     try:
-        if kind == JSON:
-            rows = msgspec.json.decode(body)
-        elif kind == NDJSON:
-            rows = msgspec.json.Decoder().decode_lines(body)
-        else:
-            rows = _from_arrow(body)
+        decoder = msgspec.json.Decoder()
+        rows = decoder.decode(body) if kind == JSON else decoder.decode_lines(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error, body) from error
     if not isinstance(rows, list):
         raise InputError("body", rows, "is not an array", "see /schema", reason="malformed_body")
-    if len(rows) > MAX_ROWS:
+    _bounded(len(rows))
+    return parse_rows(rows)
+
+
+def _bounded(rows: int) -> None:
+    if rows > MAX_ROWS:
         raise InputError(
-            "body", len(rows), f"rows are more than {MAX_ROWS}", "split it", reason="too_large"
+            "body", rows, f"rows are more than {MAX_ROWS}", "split it", reason="too_large"
         )
-    return rows
-
-
-def _from_arrow(body: bytes) -> list[Any]:
-    try:
-        table = pl.read_ipc_stream(io.BytesIO(body), n_rows=MAX_ROWS + 1)
-    except (pl.exceptions.PolarsError, OSError, BaseException) as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        raise malformed(error if isinstance(error, Exception) else ValueError()) from error
-    return [{k: v for k, v in row.items() if v is not None} for row in table.to_dicts()]
-
-
-def to_arrow(results: list[RowReply]) -> bytes:
-    """Results as an Arrow IPC stream: the reply's fields flat, nulls and ``reason`` if refused."""
-    rows = [_flat(result) for result in results]
-    names = ("vehicle_id", "status", "validity", "reason", "event_time", "trip_digest")
-    numbers = ("predicted_soh", "soh_low", "soh_high", "predicted_sop", "health_score")
-    schema: dict[str, Any] = {"index": pl.Int64}
-    schema |= dict.fromkeys(names, pl.String) | {"capacity_ah": pl.Float64}
-    schema |= dict.fromkeys(numbers, pl.Float64) | {"reasons": pl.List(pl.String)}
-    out = io.BytesIO()
-    pl.DataFrame(rows, schema=schema).write_ipc_stream(out)
-    return out.getvalue()
-
-
-def _flat(result: RowReply) -> dict[str, Any]:
-    if result.answer is None:
-        return {"index": result.index, "reason": result.problem and result.problem.reason}
-    row: dict[str, Any] = msgspec.to_builtins(result.answer)
-    interval = row.pop("interval") or {"low": None, "high": None}
-    return row | {
-        "index": result.index,
-        "soh_low": interval["low"],
-        "soh_high": interval["high"],
-    }
-
-
-def merge(batches: list[Batch]) -> Batch:
-    """Many answers as one batch: committed whole. The last of a vehicle is its newest."""
-    vehicles = {v.vehicle_id: v for b in batches for v in b.vehicles}
-    latest = {r.prediction.vehicle_id: r for b in batches for r in b.latest}
-    return Batch(
-        vehicles=tuple(vehicles.values()),
-        trips=tuple(t for b in batches for t in b.trips),
-        predictions=tuple(p for b in batches for p in b.predictions),
-        latest=tuple(latest.values()),
-    )
