@@ -8,8 +8,9 @@ from evitals.twin.ageing import Age, Ageing, Knee
 from evitals.twin.life import CELL_AH, cycled
 
 
-def test_a_cycle_is_a_full_one_and_the_cell_warms() -> None:
-    life = cycled(cycles=3)
+@pytest.mark.parametrize("chemistry", ["NMC", "NCA", "LFP"])
+def test_a_cycle_is_a_full_one_and_the_cell_warms(chemistry: str) -> None:
+    life = cycled(ageing=Ageing(chemistry), cycles=3)
     assert life.discharged_ah[0] == pytest.approx(CELL_AH, rel=0.02)
     assert life.age.efc == pytest.approx(3.0, rel=0.02)
     assert 25.3 < life.temperature_degc.mean() < 40.0

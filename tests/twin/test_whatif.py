@@ -201,6 +201,9 @@ def test_what_the_pack_cannot_give_is_said() -> None:
         ({"vehicle": "zoe"}, "renault-zoe-ze50"),
         ({"ageing": "LFX"}, "LFP"),
         ({"payload_kg": 50_000.0}, "payload_kg"),
+        ({"km_per_day": 1000.0, "style": "city"}, "hours a day"),
+        ({"replace_on": date(2025, 12, 31)}, "replace_on"),
+        ({"replace_on": date(2041, 1, 1)}, "within 15 years"),
     ],
 )
 def test_what_cannot_be_names_the_nearest(changed: dict[str, Any], word: str) -> None:

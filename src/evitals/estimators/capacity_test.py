@@ -149,9 +149,7 @@ def measure(tests: Discharges) -> CapacityTests:
         "cold": tests.temperature_degc < COLD_DEGC,
         "level_unchecked": np.isnan(tests.voltage_v),
     }
-    reasons = np.zeros(len(soh), dtype=np.int64)
-    for name, flags in holds.items():
-        reasons |= bit(name) * flags
+    reasons = np.array([bit(name) for name in holds]) @ np.stack(list(holds.values()))
     soh = np.where(soh > RESULTS["soh"].high, np.nan, soh)
     return CapacityTests(
         capacity_ah=capacity,

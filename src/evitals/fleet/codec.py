@@ -255,14 +255,16 @@ def rounded_values(values: Floats) -> Floats:
     """``OPTIONAL`` (n, 8) as they will be read back."""
     found = values.copy()
     found[:, _FRACTION_PLACES] = np.rint(values[:, _FRACTION_PLACES] / STEP) / 10_000
-    for k in (3, 4):
-        at = np.flatnonzero(~np.isnan(values[:, k]))
+    known = ~np.isnan(values)
+    for k in (3, 4) if known[:, 3:5].any() else ():
+        at = np.flatnonzero(known[:, k])
         codes = _capacity_codes(values[at, k]).tolist()
         for row, code in zip(at, codes, strict=True):
             if code != _ESCAPE:
                 found[row, k] = _capacity_of(code)
-    power = _float24(np.where(np.isnan(values[:, 6]), 0.0, values[:, 6])).view(np.float32)
-    found[:, 6] = np.where(np.isnan(values[:, 6]), np.nan, power)
+    if known[:, 6].any():
+        power = _float24(np.where(known[:, 6], values[:, 6], 0.0)).view(np.float32)
+        found[known[:, 6], 6] = power[known[:, 6]]
     return found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evitals.battery import Battery, Limits
 from evitals.errors import InputError
 from evitals.twin import circuit
-from evitals.twin.ageing import Age, Ageing, model
+from evitals.twin.ageing import USUAL_CELL, Age, Ageing, model
 from evitals.twin.cell import electrodes
 from evitals.twin.pack import Climate, Pack, Weakest
 
@@ -38,7 +38,7 @@ class Life:
 
 
 def cycled(
-    cell_name: str = "nmc811-lgm50",
+    cell_name: str | None = None,
     ageing: Ageing | None = None,
     *,
     cycles: int = 1000,
@@ -46,7 +46,10 @@ def cycled(
     ambient_degc: float = 25.0,
     step_s: float = 10.0,
 ) -> Life:
-    """Full cycles of one cell at ``c_rate``. Raises InputError for what cannot be cycled."""
+    """Full cycles of one cell (default: the usual one of the ageing model's chemistry).
+
+    Raises InputError for what cannot be cycled.
+    """
     for name, value, low, high in (
         ("cycles", cycles, 1, 100_000),
         ("c_rate", c_rate, 0.05, 5.0),
@@ -56,7 +59,9 @@ def cycled(
         if not low <= value <= high:
             raise InputError(name, value, "is out of bounds", f"give {low} to {high}")
     ageing = Ageing() if ageing is None else ageing
-    pack = _cell(cell_name, model(ageing.model).chemistry, c_rate)
+    chemistry = model(ageing.model).chemistry
+    cell_name = cell_name or USUAL_CELL[chemistry]
+    pack = _cell(cell_name, chemistry, c_rate)
     count = int(PATIENCE * 3600.0 / c_rate / step_s)
     watts = MORE_POWER * c_rate * CELL_AH * pack.battery.limits.cell_voltage_max_v
     halves = (np.full(count, -watts), np.full(count, watts))

@@ -34,6 +34,7 @@ LONGEST_DC_S = 4500.0
 RESERVE_SOC = 0.1
 """Below this before a trip the driver charges first, fast if the car can."""
 TOP_UP_SOC = 0.7
+MOST_DRIVING_S = 20 * 3600
 SUN_W, NOON_H = 250.0, 13.0
 """Sun through the glass at noon, an average over weather and seasons: an own round figure."""
 SPEED_JOURNEYS = 200
@@ -172,6 +173,14 @@ class Usage:
         self.style = habit.style.vector()
         about_s = max(int(1000.0 * habit.trip_km / mean_speed_mps(habit.style)), 60)
         self.trip_s = max(int(1000.0 * habit.trip_km / mean_speed_mps(habit.style, about_s)), 60)
+        if habit.trips * self.trip_s > MOST_DRIVING_S:
+            hours = habit.trips * self.trip_s / HOUR_S
+            raise InputError(
+                "trip_km",
+                habit.trip_km,
+                f"takes {hours:.0f} hours a day at {habit.trips} trips",
+                f"stay below {MOST_DRIVING_S / HOUR_S:.0f} hours",
+            )
         size = self.trip_s + journeys.TAIL_S
         self.space, self.time_s, self.ones = (
             np.empty((5, size)),

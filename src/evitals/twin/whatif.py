@@ -249,6 +249,10 @@ class _Life:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario, self.seed = scenario, seed
         self.climate = place(scenario.place)
+        due = scenario.replace_on
+        if due and not 0 <= _months(scenario.start, due) < MONTHS * scenario.years:
+            years = f"within {scenario.years} years from {scenario.start}"
+            raise InputError("replace_on", str(due), "lies outside", f"give a date {years}")
         car = vehicle.vehicle_from(scenario.vehicle)
         if scenario.chemistry is not None:
             chemistry = _chemistry(scenario.chemistry)
