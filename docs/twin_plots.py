@@ -142,8 +142,9 @@ def blast() -> Path:
 
 def whatif() -> Path:
     """Years of one car, its chemistries and places, with bands."""
-    from evitals.twin import whatif as twin
+    from evitals.twin import scenario as twin
     from evitals.twin.figures import draw_comparison
+    from evitals.twin.whatif import compare
 
     base = twin.Scenario(name="Zoe in Berlin, 40 km a day")
     others = [
@@ -151,7 +152,7 @@ def whatif() -> Path:
         twin.Scenario(place="phoenix"),
         twin.Scenario(place="phoenix", chemistry="NCA"),
     ]
-    return draw_comparison(twin.compare(base, others), IMAGES / "twin-whatif.png")
+    return draw_comparison(compare(base, others), IMAGES / "twin-whatif.png")
 
 
 def balance() -> Path:

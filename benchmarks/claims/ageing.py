@@ -6,7 +6,8 @@ from benchmarks.clocks import cpu_s
 from benchmarks.result import Bar, Row, Scale, alternate
 from evitals.twin.ageing import Age, Ageing
 from evitals.twin.life import cycled
-from evitals.twin.whatif import Scenario, project
+from evitals.twin.scenario import Scenario
+from evitals.twin.whatif import project
 
 NAME = "ageing"
 STEPS = 10_000

@@ -7,7 +7,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evitals.errors import InputError
@@ -41,6 +41,7 @@ def test_naumann_by_hand() -> None:
     assert age.growth_calendar == pytest.approx(3.4194e-10 * 1.5604 * 4 * YEAR_S, rel=1e-4)
 
 
+@settings(deadline=None)
 @given(
     NAMES,
     KNEES,
@@ -66,6 +67,7 @@ def test_however_constant_conditions_are_cut_the_end_is_the_same(
     assert stepped.efc == pytest.approx(100.0 + efc)
 
 
+@settings(deadline=None)
 @given(NAMES, st.floats(0.1, 6), st.floats(0, 40), st.floats(0, 1), st.floats(0, 1000))
 def test_equal_parts_of_a_stretch_are_one_stretch(
     name: str, years: float, degc: float, soc: float, efc: float
@@ -88,6 +90,7 @@ def test_equal_parts_of_a_stretch_are_one_stretch(
     assert days == pytest.approx(once, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(NAMES, KNEES, st.floats(0, 40), st.floats(0, 1), st.floats(0, 200), st.floats(0.1, 1))
 def test_nothing_grows_young(
     name: str, knee: Knee | None, degc: float, soc: float, efc: float, dod: float
@@ -102,6 +105,7 @@ def test_nothing_grows_young(
         soh, growth = vehicle.soh(age), vehicle.growth(age)
 
 
+@settings(deadline=None)
 @given(NAMES.filter(lambda name: name != "nmc811-lg-m50"), st.floats(0, 35), st.floats(0.1, 0.8))
 def test_stored_warmer_or_fuller_ages_faster(name: str, degc: float, soc: float) -> None:
     def loss(degc: float, soc: float) -> float:

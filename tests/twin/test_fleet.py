@@ -14,6 +14,7 @@ import pytest
 from evitals.errors import InputError
 from evitals.signals import SIGNALS
 from evitals.twin import bms
+from evitals.twin import fleet as fleet_module
 from evitals.twin.fleet import DAY_S, START_S, Fleet
 from evitals.twin.live import write_life
 from evitals.twin.recorder import TwinTrip
@@ -226,6 +227,18 @@ def test_a_year_is_like_a_year_of_real_vehicles() -> None:
         assert 0.02 < min(low) < 0.6
         assert 0.85 < max(high) <= 1.0 + 1e-6
         assert -30.0 < min(degc) < max(degc) < 55.0
+
+
+def test_truth_is_remembered_of_a_few_and_lived_again_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = Fleet(4, 5, 3)
+    first = fleet.truth(0)
+    monkeypatch.setattr(fleet_module, "KEPT_DAYS", 11)
+    for i in (1, 2, 3):
+        fleet.truth(i)
+    assert len(fleet._truth) == 2
+    assert fleet.truth(0) == first
 
 
 def test_until_ends_the_fleet_at_a_stated_moment() -> None:

@@ -86,7 +86,7 @@ def test_a_payload_beyond_the_car_is_refused() -> None:
 
 
 def test_styles_differ_in_speed() -> None:
-    from evitals.twin.whatif import STYLES
+    from evitals.twin.scenario import STYLES
 
     speeds = {name: usage.mean_speed_mps(style) for name, style in STYLES.items()}
     assert speeds["city"] < speeds["mixed"] < speeds["motorway"]

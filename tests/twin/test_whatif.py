@@ -15,9 +15,10 @@ from evitals.twin import vehicle
 from evitals.twin import whatif as w
 from evitals.twin.ageing import Age
 from evitals.twin.places import DAY_S, Climate
+from evitals.twin.scenario import Projection, Scenario, Spreads, Year
 from evitals.twin.usage import Taken, Usage
 
-FEW = w.Spreads(samples=20)
+FEW = Spreads(samples=20)
 NEAR_SOH, NEAR_ENERGY = 0.003, 0.03
 """How far a projection may be from the life lived day by day in one weather."""
 
@@ -27,11 +28,11 @@ def air_of(climate: Climate, midnight_s: float) -> Callable[[float], float]:
 
 
 @cache
-def projected(**changed: Any) -> w.Projection:
-    return w.project(w.Scenario(**{"years": 4, **changed}), FEW)
+def projected(**changed: Any) -> Projection:
+    return w.project(Scenario(**{"years": 4, **changed}), FEW)
 
 
-def end(**changed: Any) -> w.Year:
+def end(**changed: Any) -> Year:
     return projected(**changed).years[-1]
 
 
@@ -44,7 +45,7 @@ def end(**changed: Any) -> w.Year:
     ],
 )
 def test_it_agrees_with_the_life_lived_day_by_day(changed: dict[str, Any]) -> None:
-    scenario = w.Scenario(**changed)
+    scenario = Scenario(**changed)
     life = w._Life(scenario, seed=1)
     usage, ageing = Usage(life.usage.car, life.usage.habit), life.ageing
     climate, rng = Climate(scenario.place, 5), np.random.default_rng(11)
@@ -120,7 +121,7 @@ def test_a_new_pack_is_new_and_paid() -> None:
     assert renewed.years[2].soh.value > plain.years[0].soh.value
     assert renewed.years[1] == plain.years[1]
     price = renewed.years[2].cost.value - plain.years[2].cost.value
-    kwh = w._Life(w.Scenario(), 1).pack_kwh
+    kwh = w._Life(Scenario(), 1).pack_kwh
     assert 40.0 < kwh < 65.0
     assert price == pytest.approx(150.0 * kwh, rel=0.01)
     worn = projected(years=6, place="phoenix", replace_below=0.9)
@@ -134,25 +135,25 @@ def test_a_used_pack_starts_where_it_is_and_fades_slower() -> None:
     faded = used.years[0].soh.value - used.years[-1].soh.value
     assert faded < new.years[0].soh.value - new.years[-1].soh.value
     with pytest.raises(InputError, match="soh"):
-        w.project(w.Scenario(soh=0.52, place="oslo", chemistry="LFP", km_per_day=2.0), FEW)
+        w.project(Scenario(soh=0.52, place="oslo", chemistry="LFP", km_per_day=2.0), FEW)
 
 
 def test_bands_hold_the_value_and_widen() -> None:
-    years = w.project(w.Scenario(years=6), w.Spreads(samples=200)).years
+    years = w.project(Scenario(years=6), Spreads(samples=200)).years
     for year in years:
         for band in (year.soh, year.range_km, year.energy_kwh, year.cost):
             assert band.low < band.value < band.high
     assert years[-1].soh.high - years[-1].soh.low > years[0].soh.high - years[0].soh.low
-    nothing = w.Spreads(
+    nothing = Spreads(
         pace=0.0, new_capacity=0.0, warmth_k=0.0, distance=0.0, consumption=0.0, samples=20
     )
-    sure = w.project(w.Scenario(years=2), nothing).years[-1]
+    sure = w.project(Scenario(years=2), nothing).years[-1]
     assert sure.soh.low == pytest.approx(sure.soh.value, abs=1e-9)
     assert sure.cost.high == pytest.approx(sure.cost.value)
 
 
 def test_the_end_of_life_is_dated_with_its_band() -> None:
-    found = w.project(w.Scenario(years=20, place="phoenix", end_of_life=0.85), w.Spreads())
+    found = w.project(Scenario(years=20, place="phoenix", end_of_life=0.85), Spreads())
     assert found.end_of_life_years is not None
     assert found.end_of_life_low is not None
     assert found.end_of_life_low < found.end_of_life_years < 20.0
@@ -162,16 +163,16 @@ def test_the_end_of_life_is_dated_with_its_band() -> None:
 
 
 def test_the_same_seed_gives_the_same_answer_as_json() -> None:
-    again = w.project(w.Scenario(years=4), FEW)
+    again = w.project(Scenario(years=4), FEW)
     assert again == projected()
-    assert msgspec.json.decode(msgspec.json.encode(again), type=w.Projection) == again
-    other = w.project(w.Scenario(years=4), FEW, seed=2).years[-1]
+    assert msgspec.json.decode(msgspec.json.encode(again), type=Projection) == again
+    other = w.project(Scenario(years=4), FEW, seed=2).years[-1]
     assert other != again.years[-1]
     assert other.soh.value == pytest.approx(again.years[-1].soh.value, abs=0.003)
 
 
 def test_differences_are_of_what_was_changed() -> None:
-    base = w.Scenario(years=3)
+    base = Scenario(years=3)
     found = w.compare(
         base,
         [base, msgspec.structs.replace(base, place="phoenix", name="sun")],
@@ -208,7 +209,7 @@ def test_what_the_pack_cannot_give_is_said() -> None:
 )
 def test_what_cannot_be_names_the_nearest(changed: dict[str, Any], word: str) -> None:
     with pytest.raises(InputError, match=word):
-        w.project(w.Scenario(**changed), FEW)
+        w.project(Scenario(**changed), FEW)
 
 
 def test_the_vehicle_may_be_a_file(tmp_path: Any) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from evitals.errors import InputError, MissingExtra
-from evitals.twin.whatif import Comparison, Projection
+from evitals.twin.scenario import Comparison, Projection
 
 COLOURS = ("#1f5f8b", "#d1601f", "#3d8b52", "#8b4a9c", "#8a7a1c", "#b03052")
 KINDS = (".png", ".svg", ".pdf")

@@ -41,6 +41,8 @@ MODEL_MIX: Mapping[str, float] = {
 BALANCE_STEP = 0.02
 """The shape of the OCV follows the age in steps of this loss: tables are made once a step."""
 MOST_MATERIAL = 0.3
+KEPT_DAYS = 200_000
+"""Days of truth that are remembered of the vehicles last lived through; others live again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Fleet:
             truth.append(day)
             yield from (trip for trip, end_s in trips if end_s <= self.until_s)
         self._truth[i] = truth
+        while len(self._truth) > 1 and len(self._truth) * self.days > KEPT_DAYS:
+            self._truth.pop(next(iter(self._truth)))
 
     def later(self, i: int) -> Iterator[TwinTrip]:
         """What vehicle ``i`` records after ``until_s``, without end."""

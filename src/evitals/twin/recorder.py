@@ -96,21 +96,28 @@ def _tally(
     soc: Floats,
     temperature_degc: Floats,
     last_a: float,
+    last_degc: float,
     t: Floats,
-) -> None:
-    """Add a trace to the tally ``t`` (7,) of charge moved, time under current, means and bounds."""
-    before = last_a
+) -> float:
+    """Add a trace to the tally ``t`` (7,) of charge moved, time under current, means and bounds.
+
+    Returns how long it took, s.
+    """
+    before, warmth, seconds = last_a, last_degc, 0.0
     for k in range(step_s.size):
         dt, now = step_s[k], current_a[k]
         t[_MOVED_AS] += abs(0.5 * (before + now)) * dt
         if before != 0.0 or now != 0.0:
             t[_FLOWING_S] += dt
-        t[_DEGC_S] += temperature_degc[k] * dt
+        # Parked, a step takes hours: the pack cools within it.
+        t[_DEGC_S] += 0.5 * (warmth + temperature_degc[k]) * dt
         t[_SOC_S] += soc[k] * dt
-        t[_SECONDS] += dt
+        seconds += dt
         t[_LOWEST] = min(t[_LOWEST], soc[k])
         t[_HIGHEST] = max(t[_HIGHEST], soc[k])
-        before = now
+        before, warmth = now, temperature_degc[k]
+    t[_SECONDS] += seconds
+    return seconds
 
 
 @_compiled
@@ -367,23 +374,27 @@ class Recorder:
 
     def _flow(
         self, step: Floats, power: Floats, ambient: float, *, awake: bool, soc_stop: float = NEVER
-    ) -> Floats:
-        """Run the pack: true rows (see ``circuit``) of the samples done. Moves state and tally."""
-        last_a = self.state[circuit.STATE_A]
+    ) -> tuple[Floats, float]:
+        """Run the pack: true rows (see ``circuit``) of the samples done, and how long they took.
+
+        Moves state and tally.
+        """
+        last_a, last_degc = self.state[circuit.STATE_A], self.state[circuit.STATE_DEGC]
         out = np.empty((circuit.OUTPUTS, step.size))
         done = circuit.kernel(
             step, power, ambient, awake, soc_stop, self.pack_p, self.tables, self.state, out
         )
         out = out[:, :done]
-        _tally(
+        seconds = _tally(
             step[:done],
             out[circuit.CURRENT_A],
             out[circuit.SOC],
             out[circuit.TEMPERATURE_DEGC],
             last_a,
+            last_degc,
             self.tally,
         )
-        return out
+        return out, seconds
 
     def _record(
         self,
@@ -402,7 +413,7 @@ class Recorder:
             step = step.copy()
             step[0] = 0.0
             self._begin()
-        true = self._flow(step, power, ambient, awake=awake, soc_stop=soc_stop)
+        true, seconds = self._flow(step, power, ambient, awake=awake, soc_stop=soc_stop)
         done = true.shape[1]
         reported = np.empty((bms.ROWS, done))
         kept = bms.report(
@@ -417,7 +428,7 @@ class Recorder:
             bms.NORMAL,
             reported,
         )
-        self.now_s += float(step[:done].sum())
+        self.now_s += seconds
         self.pieces.append((reported, kept))
 
     def _begin(self) -> None:

@@ -9,7 +9,7 @@ import rich_click as click
 from evitals.commands.common import json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from evitals.twin.whatif import Band, Comparison, Projection, Scenario
+    from evitals.twin.scenario import Band, Comparison, Projection, Scenario
 
 
 @click.command()
@@ -50,12 +50,13 @@ def whatif(
     **given: Any,
 ) -> None:
     """SoH, range, energy and cost over years with bands, and beside it what would differ."""
-    from evitals.twin import whatif as twin
+    from evitals.twin.scenario import Spreads
+    from evitals.twin.whatif import compare
 
     base = scenario(_pairs(settings) | {k: v for k, v in given.items() if v is not None})
     others = [scenario(_pairs(text.split(",")), base) for text in against]
-    spreads = _checked({"samples": samples}, twin.Spreads)
-    found = twin.compare(base, others, spreads, seed)
+    spreads = _checked({"samples": samples}, Spreads)
+    found = compare(base, others, spreads, seed)
     if plot is not None:
         from evitals.twin.figures import draw_comparison
 
@@ -72,7 +73,7 @@ def scenario(given: Mapping[str, Any], base: "Scenario | None" = None) -> "Scena
     """A scenario from texts, what is not given from ``base``. Raises InputError by field."""
     import msgspec
 
-    from evitals.twin.whatif import Scenario
+    from evitals.twin.scenario import Scenario
 
     known = {} if base is None else msgspec.to_builtins(base) | {"name": ""}
     found: Scenario = _checked({**known, **given}, Scenario)

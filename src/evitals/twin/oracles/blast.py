@@ -5,6 +5,7 @@ writes what tests compare with; ``ours`` lives the same days with the twin's mod
 """
 
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,18 +119,21 @@ def ours(model: str, climate: Climate, duty: Duty) -> Years:
 
 def theirs(model: str, climate: Climate, duty: Duty) -> Years:
     """BLAST-Lite, a day a step. Raises MissingExtra."""
-    try:
-        from blast import models
-    except ImportError as error:
-        raise MissingExtra("blast") from error
-    battery: Any = getattr(models, CELLS[model])()
-    years = Years([], [], [])
-    for number in range(YEARS * DAYS):
-        time_s, warm, soc = day(climate, duty, number % DAYS)
-        battery.update_battery_state(time_s, soc, warm)
-        if (number + 1) % DAYS == 0:
-            growth = battery.outputs["r"][-1] if "r" in battery.outputs else None
-            years.add(battery.outputs["q"][-1], growth, battery.stressors["efc"][-1])
+    # Warnings are those of BLAST-Lite's own dependencies.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            from blast import models
+        except ImportError as error:
+            raise MissingExtra("blast") from error
+        battery: Any = getattr(models, CELLS[model])()
+        years = Years([], [], [])
+        for number in range(YEARS * DAYS):
+            time_s, warm, soc = day(climate, duty, number % DAYS)
+            battery.update_battery_state(time_s, soc, warm)
+            if (number + 1) % DAYS == 0:
+                growth = battery.outputs["r"][-1] if "r" in battery.outputs else None
+                years.add(battery.outputs["q"][-1], growth, battery.stressors["efc"][-1])
     return years
 
 
