@@ -42,8 +42,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        fleet = demo.fleet(VEHICLES, SEED, DAYS, 0, TRIPS_PER_DAY)
-        for done, trips in enumerate(demo.history(fleet, Settings(home=home)), 1):
+        order = demo.order(VEHICLES, SEED, DAYS, 0, TRIPS_PER_DAY)
+        for done, trips in enumerate(demo.history(order, Settings(home=home)), 1):
             print(f"vehicle {done} of {VEHICLES}: {trips} trips", flush=True)
         with served(home) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(

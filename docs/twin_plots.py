@@ -1,4 +1,4 @@
-"""Draws the plots of docs/twin.md into docs/images/: ``python docs/twin_plots.py [name ...]``.
+"""Draws the plots of docs/twin-*.md into docs/images/: ``python docs/twin_plots.py [name ...]``.
 
 Needs the [plots] extra. Each plot is a function of its name here that draws stored results, so
 that a plot never says anything else than the numbers in benchmarks/results/ and in

@@ -54,8 +54,9 @@ def newest(address: str) -> dict[str, str]:
 def test_the_past_is_known_and_the_fleet_goes_on(address: str, home: Path) -> None:
     rows = httpx.get(f"{address}/v1/fleet").json()["rows"]
     assert len(rows) == VEHICLES
-    truth = pl.read_parquet(home / "truth.parquet")
+    truth = pl.read_parquet(home / "twin" / "truth.parquet")
     assert set(truth["vehicle_id"]) == {row["vehicle_id"] for row in rows}
+    assert (home / "twin" / "faults.parquet").exists()
     assert all(0.5 < row["soh_low"] < row["soh"] < row["soh_high"] for row in rows)
     before, until = newest(address), time.monotonic() + 60
     while newest(address) == before:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from evitals.cli import main
-from evitals.service.demo import fleet, history
+from evitals.service.demo import history, order
 from evitals.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("store-commands")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("store-commands")
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home") / "demo"
-    trips = list(history(fleet(2, 5, 8, 30, 1.5), Settings.load({}, home=folder)))
+    trips = list(history(order(2, 5, 8, 30, 1.5), Settings.load({}, home=folder)))
     assert len(trips) == 2
     assert sum(trips) > 10
     return folder
@@ -60,7 +60,7 @@ def test_prune_keeps_what_is_young(home: Path) -> None:
 
 
 def test_prune_takes_the_samples_of_pruned_trips(tmp_path: Path) -> None:
-    list(history(fleet(1, 5, 4, 30, 1.5), Settings.load({}, home=tmp_path)))
+    list(history(order(1, 5, 4, 30, 1.5), Settings.load({}, home=tmp_path)))
     kept = list(tmp_path.glob("samples/*/*.parquet"))
     assert kept
     before = time.time() - 7200.0

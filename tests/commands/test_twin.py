@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from evitals.cli import main
+from evitals.commands.twin.fleet import _sample
 
 
 def test_trip_defaults_to_the_zoe_on_udds() -> None:
@@ -68,6 +69,14 @@ def test_a_share_of_the_fleet_keeps_its_samples(tmp_path: Path) -> None:
     report = json.loads(CliRunner().invoke(main, arguments).output)
     assert report["kept_vehicles"] == 2
     assert len(list((tmp_path / "fleet" / "trips").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "vehicles", "count"),
+    [("0.07", 100, 7), ("0.1", 30, 3), ("0.5", 3, 2), ("0.001", 10, 1), ("1.0", 4, 4), ("3", 4, 3)],
+)
+def test_a_sample_is_a_number_or_a_share_rounded_up(text: str, vehicles: int, count: int) -> None:
+    assert _sample(text, vehicles, wanted=True) == count
 
 
 def test_health_is_printed_and_given_as_json() -> None:

@@ -81,6 +81,26 @@ def test_the_service_answers_for_every_vehicle_sent(service: str, out: Path) -> 
         assert httpx.get(f"{service}/v1/vehicles/{vehicle_id}/trips").json()["total"] == total > 0
 
 
+def test_a_watched_folder_of_a_running_service_takes_what_is_dropped(
+    service: str, out: Path, tmp_path: Path
+) -> None:
+    known = sorted({v for v, _ in expected()})
+    for vehicle_id in known:
+        described = (out / "vehicles" / f"{vehicle_id}.json").read_bytes()
+        form = {"Content-Type": "application/json"}
+        reply = httpx.put(f"{service}/v1/vehicles/{vehicle_id}", content=described, headers=form)
+        assert reply.is_success, reply.text
+    home = tmp_path / "home"
+    count = deliver(ORDER, out, str(home / "incoming"), SENT)
+    until = time.monotonic() + 60
+    while len(list((home / "archive").rglob("*.csv"))) < count:
+        assert time.monotonic() < until, "not all files were read"
+        time.sleep(0.05)
+    assert not [*(home / "quarantine").iterdir(), *(home / "held").iterdir()]
+    rows = httpx.get(f"{service}/v1/fleet").json()["rows"]
+    assert sorted(row["vehicle_id"] for row in rows) == known
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[int]:
     """A Mosquitto of our own; skips with one line where there is none."""

@@ -19,7 +19,7 @@ from evitals.cli import main
 from evitals.errors import InputError, StoreError
 from evitals.features import FEATURES, unpack
 from evitals.service.prepare import prepare
-from evitals.service.simulate import Order, simulate
+from evitals.service.simulate import PART_TRIPS, PARTS_AT_LEAST, Order, simulate
 from evitals.service.workers import ENGINES, Engine
 from evitals.telemetry import read
 from evitals.twin.live import write_trip
@@ -138,6 +138,15 @@ def test_another_fleet_in_the_same_folder_is_refused(whole: Path, tmp_path: Path
     (tmp_path / "fleet" / "order.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         simulate(ORDER, tmp_path / "fleet")
+
+
+@pytest.mark.parametrize(("vehicles", "days"), [(1, 1), (70, 30), (1000, 1826), (100_000, 365)])
+def test_a_part_is_bounded_and_every_vehicle_is_in_one(vehicles: int, days: int) -> None:
+    order = Order(vehicles=vehicles, days=days, seed=1)
+    chunks = order.chunks()
+    assert [c.first for c in chunks] + [vehicles] == [0] + [c.stop for c in chunks]
+    assert max(c.size for c in chunks) * days * order.trips_per_day <= PART_TRIPS
+    assert len(chunks) >= min(vehicles, PARTS_AT_LEAST) / 2
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
 """The fleet: repeatable, in order, inside its dates, and honest about its truth."""
 
 import itertools
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,6 @@ from evitals.signals import SIGNALS
 from evitals.twin import bms
 from evitals.twin import fleet as fleet_module
 from evitals.twin.fleet import DAY_S, START_S, Fleet
-from evitals.twin.live import write_life
 from evitals.twin.recorder import TwinTrip
 
 COLUMNS = {
@@ -189,16 +185,18 @@ def test_truth_ages_by_the_day(fleet: Fleet) -> None:
     assert truth[0].capacity_ah == pytest.approx(truth[0].soh * reference)
 
 
-def test_workers_and_order_change_nothing(tmp_path: Path) -> None:
+def test_threads_and_order_change_nothing() -> None:
+    """Files of whole fleets by threads, processes and Ray: ``service/test_simulate.py``."""
     fleet = Fleet(4, 4, 13, trips_per_day=3.0, fault_rate=5.0)
-    alone = {i: list(map(Path.read_bytes, write_life(fleet, tmp_path, i))) for i in (3, 1, 2, 0)}
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        made = list(pool.map(partial(write_life, fleet, tmp_path / "again"), range(4)))
-    for i, paths in enumerate(made):
-        assert [path.read_bytes() for path in paths] == alone[i]
+    alone = {i: [trip.columns for trip in fleet.trips(i)] for i in (3, 1, 2, 0)}
+    others = Fleet(4, 4, 13, trips_per_day=3.0, fault_rate=5.0)
     with ThreadPoolExecutor(2) as threads:
-        truths = list(threads.map(Fleet(4, 4, 13, True, 3.0, fault_rate=5.0).truth, range(4)))
-    assert truths == [fleet.truth(i) for i in range(4)]
+        lives = list(threads.map(lambda i: list(others.trips(i)), range(4)))
+    for i, trips in enumerate(lives):
+        for trip, columns in zip(trips, alone[i], strict=True):
+            for name, values in columns.items():
+                np.testing.assert_array_equal(trip.columns[name], values)
+        assert others.truth(i) == fleet.truth(i)
 
 
 def test_a_year_is_like_a_year_of_real_vehicles() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from evitals.battery import load_vehicle
 from evitals.errors import InputError
 from evitals.twin import live
-from evitals.twin.fleet import DAY_S, Fleet
+from evitals.twin.fleet import Fleet
 
 
 def test_a_trip_file_holds_signals_vehicle_and_time_and_no_truth(tmp_path: Path) -> None:
@@ -53,32 +52,3 @@ def test_the_stream_goes_on_after_the_history_in_order_at_the_stated_pace() -> N
 def test_a_stream_without_pace_is_refused() -> None:
     with pytest.raises(InputError, match="speedup"):
         next(live.stream(Fleet(vehicles=1, days=1, seed=1), 0.0))
-
-
-def test_truth_carries_faults_their_dates_and_sizes(tmp_path: Path) -> None:
-    fleet = Fleet(vehicles=3, days=200, seed=8, trips_per_day=0.2, fault_rate=4.0)
-    truth = pl.read_parquet(live.write_truth(fleet, tmp_path / "truth.parquet"))
-    last = truth.filter(pl.col("day") == fleet.until_s // DAY_S - 1).sort("vehicle_id")
-    for i, found in enumerate(last["faults"].to_list()):
-        assert [(f["kind"], f["day"], f["size"]) for f in found] == [
-            (f.kind, f.day, f.size) for f in fleet.faults(i)
-        ]
-    first = truth.filter(pl.col("day") == fleet.until_s // DAY_S - 200)
-    assert first["faults"].list.len().sum() == 0
-    assert set(truth.columns) >= {"capacity_ah", "usable_ah", "resistance_growth"}
-    written = live.write_life(Fleet(1, 2, 8, fault_rate=4.0), tmp_path / "trips", 0)
-    assert not set(pl.read_csv(written[0], n_rows=1).columns) & {"faults", "capacity_ah"}
-
-
-def test_a_written_fleet_has_vehicles_trips_and_truth_apart(tmp_path: Path) -> None:
-    fleet = Fleet(vehicles=2, days=3, seed=8)
-    done: list[int] = []
-    count = live.write_fleet(fleet, tmp_path, done.append)
-    assert len(list((tmp_path / "trips").glob("*.csv"))) == count > 0
-    assert done == [1, 2]
-    assert load_vehicle(tmp_path / "vehicles" / "sim8-0001.json") == fleet.vehicle(1)
-    truth = pl.read_parquet(tmp_path / "truth.parquet")
-    assert truth.height == 6
-    last = truth.filter(pl.col("vehicle_id") == "sim8-0001").sort("day").row(-1, named=True)
-    assert last["capacity_ah"] == fleet.truth(1)[-1].capacity_ah
-    assert last["day"] == fleet.until_s // DAY_S - 1

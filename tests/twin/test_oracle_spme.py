@@ -102,3 +102,27 @@ def test_pybamm_still_says_so(name: str) -> None:
     for part in ("ocv_v", "voltage_v", "pulse_v"):
         for key, volts in getattr(then, part).items():
             np.testing.assert_allclose(getattr(now, part)[key], volts, atol=1e-3)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", spme.RECIPES)
+def test_the_shipped_cell_is_what_its_command_makes(name: str) -> None:
+    """OCV and electrodes whole; of the seven fitted temperatures one, ten seconds a cell."""
+    simulator, shipped = spme.Simulator(spme.RECIPES[name]), cell.cell(name)
+    assert shipped.command == f"python -m evitals.twin.oracles.spme make {name} OUT.json"
+    assert shipped.negative
+    assert shipped.positive
+    for found, which, empty, full in (
+        (shipped.negative, "negative", simulator.x0, simulator.x1),
+        (shipped.positive, "positive", simulator.y0, simulator.y1),
+    ):
+        assert (found.empty, found.full) == pytest.approx((empty, full), abs=1e-6)
+        grid = np.linspace(found.low, found.high, len(found.potential_v))
+        np.testing.assert_allclose(simulator.published_v(which, grid), found.potential_v, atol=1e-5)
+    e = shipped.elements
+    assert e
+    column = e.temperature_degc.index(25.0)
+    r0, inverse, r1, r2 = spme.fit(spme.runs(simulator, 25.0), 25.0)
+    tables = (e.r0_ohm_ah, e.exchange_c_rate, e.r1_ohm_ah, e.r2_ohm_ah)
+    for made, table in zip((r0, 0.5 / inverse, r1, r2), tables, strict=True):
+        np.testing.assert_allclose([row[column] for row in table], made, rtol=0.01)

@@ -25,6 +25,7 @@ def test_every_vehicle_has_a_pack_a_cell_and_a_source(name: str) -> None:
     assert battery.level == "pack"
     assert battery.series >= 80
     assert len(car.source) > 30
+    assert len(car.gaps) > 30
     assert len(battery.source) > 30
     assert cell.ocv_table(car.cell).size > 100
     assert 30.0 < battery.reference_capacity_ah < 1000.0

@@ -53,8 +53,8 @@ DEFAULT_HOME = Path("demo")
 def demo(vehicles: int, seed: int, speedup: float, port: int, home: Path) -> None:
     """Simulate a fleet whose truth is known, learn its history, then watch it live.
 
-    Trips enter as files through the watched folder, as real ones would. The truth lies in
-    truth.parquet, which nothing but you reads. Stops on Ctrl-C.
+    Trips enter as files through the watched folder, as real ones would. The truth and a few
+    faults lie in twin/ of the home, which nothing but you reads. Stops on Ctrl-C.
     """
     import multiprocessing
 
@@ -67,12 +67,12 @@ def demo(vehicles: int, seed: int, speedup: float, port: int, home: Path) -> Non
     port = run.free_port(settings.host, settings.port)
     settings = Settings.load(home=home, port=port)
     _clear(home, show.MARKER)
-    fleet = show.fleet(vehicles, seed, HISTORY_DAYS, LEAD_DAYS, TRIPS_PER_DAY)
-    steps = progress(show.history(fleet, settings), total=vehicles, label="Simulating the past")
+    order = show.order(vehicles, seed, HISTORY_DAYS, LEAD_DAYS, TRIPS_PER_DAY)
+    steps = progress(show.history(order, settings), total=vehicles, label="Simulating the past")
     trips = sum(steps)
     click.echo(f"{vehicles} vehicles, {trips:,} trips of {HISTORY_DAYS} days in {home}")
     feeder = multiprocessing.get_context("spawn").Process(
-        target=show.feed, args=(fleet, settings.home, speedup), daemon=True
+        target=show.feed, args=(order, settings.home, speedup), daemon=True
     )
 
     def announce(address: str) -> None:

@@ -86,7 +86,7 @@ def parse_model(text: bytes) -> Model:
         return msgspec.toml.decode(text, type=Model)
     except msgspec.DecodeError as error:
         raise InputError(
-            "model", str(error), "does not describe an ageing model", "see docs/twin.md"
+            "model", str(error), "does not describe an ageing model", "see docs/twin-ageing.md"
         ) from error
 
 
@@ -209,21 +209,8 @@ class Ageing:
         """
         if not (seconds >= 0.0 and efc >= 0.0):
             raise _backward(seconds, efc)
-        law, p = kernel_parameters(self.model)
-        moved = fade.after(
-            age[:],
-            law,
-            p,
-            self.pace,
-            self.growth_pace,
-            seconds,
-            temperature_degc,
-            soc,
-            efc,
-            dod,
-            c_rate,
-        )
-        return Age._make(moved)
+        use = (seconds, temperature_degc, soc, efc, dod, c_rate)
+        return Age._make(fade.after(age[:], *self._laws(), *use))
 
     def through(
         self,
@@ -241,21 +228,8 @@ class Ageing:
         """
         if not (seconds.size and np.all(seconds >= 0.0) and efc >= 0.0):
             raise _backward(seconds, efc)
-        law, p = kernel_parameters(self.model)
-        moved = fade.through(
-            age[:],
-            law,
-            p,
-            self.pace,
-            self.growth_pace,
-            seconds,
-            temperature_degc,
-            soc,
-            efc,
-            dod,
-            c_rate,
-        )
-        return Age._make(moved)
+        use = (seconds, temperature_degc, soc, efc, dod, c_rate)
+        return Age._make(fade.through(age[:], *self._laws(), *use))
 
     def through_days(
         self,
@@ -270,21 +244,12 @@ class Ageing:
         """``through`` for n days one after the other: conditions (n, m), each day's use (n,)."""
         if not (seconds.size and np.all(seconds >= 0.0) and np.all(efc >= 0.0)):
             raise _backward(seconds.sum(), float(efc.sum()))
-        law, p = kernel_parameters(self.model)
-        moved = fade.through_days(
-            age[:],
-            law,
-            p,
-            self.pace,
-            self.growth_pace,
-            seconds,
-            temperature_degc,
-            soc,
-            efc,
-            dod,
-            c_rate,
-        )
-        return Age._make(moved)
+        use = (seconds, temperature_degc, soc, efc, dod, c_rate)
+        return Age._make(fade.through_days(age[:], *self._laws(), *use))
+
+    def _laws(self) -> tuple[int, Floats, float, float]:
+        """What ``fade`` wants to know of this battery."""
+        return *kernel_parameters(self.model), self.pace, self.growth_pace
 
     def loss(self, age: Age) -> float:
         """Capacity lost, as a fraction of the new one: of lithium or, where worse, of material."""

@@ -133,7 +133,7 @@ def parse_cell(text: bytes, name: str = "cell.toml") -> Cell:
             path.rstrip("`") or "cell",
             name,
             f"does not describe a cell: {problem}",
-            "see docs/twin.md for the fields",
+            "see docs/twin-physics.md for the fields",
         ) from error
 
 

@@ -57,7 +57,7 @@ def read_cycle(path: Path) -> Cycle:
     """A cycle from a CSV file with columns ``time_s`` and ``speed_mps`` (or ``speed_kmh``).
 
     Lines starting with # are comments; without ``time_s`` rows are seconds. Raises InputError
-    naming the file and the row (counted from 1 after the header) of what cannot be driven.
+    naming the file that cannot be read, or the row (from 1 after the header) that cannot be driven.
     """
     try:
         lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]

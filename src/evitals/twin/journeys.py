@@ -4,7 +4,7 @@ A journey is a row of legs (urban, rural, motorway), a leg a row of stretches wi
 of their own; each stretch ends with a stop, or with the speed of the next. The driver accelerates
 with what the driver likes, less at speed, wanders around the wished speed and brakes in time.
 Slope is a first-order process over distance. Made at 1 Hz in one compiled pass; how its statistics
-lie beside the regulatory cycles is tested and shown in docs/twin.md.
+lie beside the regulatory cycles is tested and shown in docs/twin-physics.md.
 """
 
 import math

@@ -3,19 +3,15 @@
 import heapq
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import polars as pl
 
 from evitals.errors import InputError
 from evitals.twin.fleet import Fleet
 from evitals.twin.recorder import TwinTrip
-
-FAULT = pl.Struct({"kind": pl.String, "day": pl.Int64, "size": pl.Float64})
 
 
 def stream(
@@ -91,59 +87,3 @@ def write_trip(trip: TwinTrip, folder: Path) -> Path:
     finally:
         half.unlink(missing_ok=True)
     return path
-
-
-def write_life(fleet: Fleet, folder: Path, i: int) -> list[Path]:
-    """Write all trips of vehicle ``i`` as CSV into a folder, in order of time."""
-    return [write_trip(trip, folder) for trip in fleet.trips(i)]
-
-
-def write_truth(fleet: Fleet, path: Path) -> Path:
-    """Write what is true of every vehicle and day as Parquet, for judges only.
-
-    One row a vehicle and day: ``vehicle_id, day`` (since 1970 UTC), ``capacity_ah, soh,
-    resistance_growth, usable_ah``, the vehicle's sensor errors (A and fractions), and ``faults``:
-    those that have begun, each with ``kind``, first ``day`` and ``size``.
-    """
-    rows = [
-        {
-            "vehicle_id": fleet.vehicle(i).vehicle_id,
-            "day": truth.day,
-            "capacity_ah": truth.capacity_ah,
-            "soh": truth.soh,
-            "resistance_growth": truth.resistance_growth,
-            "current_offset_a": errors.current_offset_a,
-            "current_gain": errors.current_gain,
-            "bms_capacity_error": errors.capacity_error,
-            "usable_ah": truth.usable_ah,
-            "faults": [asdict(fault) for fault in truth.faults],
-        }
-        for i in range(fleet.vehicles)
-        for errors in [fleet.profile(i).errors]
-        for truth in fleet.truth(i)
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.part")
-    pl.DataFrame(rows, schema_overrides={"faults": pl.List(FAULT)}).write_parquet(half)
-    half.replace(path)
-    return path
-
-
-def write_fleet(
-    fleet: Fleet, folder: Path, progress: Callable[[int], None] = lambda _: None
-) -> int:
-    """Write a whole fleet: ``vehicles/ID.json``, ``trips/*.csv`` and ``truth.parquet``.
-
-    ``progress`` is called with the number of vehicles done. Returns the number of trips.
-    """
-    count = 0
-    (folder / "vehicles").mkdir(parents=True, exist_ok=True)
-    for i in range(fleet.vehicles):
-        vehicle = fleet.vehicle(i)
-        (folder / "vehicles" / f"{vehicle.vehicle_id}.json").write_bytes(
-            msgspec.json.format(msgspec.json.encode(vehicle))
-        )
-        count += len(write_life(fleet, folder / "trips", i))
-        progress(i + 1)
-    write_truth(fleet, folder / "truth.parquet")
-    return count

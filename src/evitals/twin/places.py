@@ -60,7 +60,7 @@ def parse_places(text: bytes) -> dict[str, Place]:
         return msgspec.toml.decode(text, type=dict[str, Place])
     except msgspec.DecodeError as error:
         raise InputError(
-            "places", str(error), "does not hold places", "see docs/twin.md"
+            "places", str(error), "does not hold places", "see docs/twin-fleet.md"
         ) from error
 
 

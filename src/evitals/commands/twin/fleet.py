@@ -1,5 +1,6 @@
 """``evitals twin fleet``: a fleet on disk, or sent to a service."""
 
+import math
 import os
 from pathlib import Path
 
@@ -170,8 +171,8 @@ def _sample(text: str | None, vehicles: int, *, wanted: bool) -> int:
     if text is None:
         return vehicles if wanted else 0
     try:
-        count = int(text) if "." not in text else -int(-float(text) * vehicles // 1)
-    except ValueError as error:
+        count = math.ceil(round(float(text) * vehicles, 6)) if "." in text else int(text)
+    except (ValueError, OverflowError) as error:
         raise click.UsageError(f"--sample {text}: give a number or a share as 0.1") from error
     if not 0 <= count <= vehicles:
         raise click.UsageError(f"--sample {text}: give 0 to {vehicles}, or a share as 0.1")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="FIELD=VALUE",
     help="Any other field of the scenario: charge_to=0.8, style=motorway, replace_on=2033-05-01, "
-    "replace_below=0.75, soh=0.9, dc_share=0.3, energy_price=0.25 (docs/twin.md). Repeatable.",
+    "replace_below=0.75, soh=0.9, dc_share=0.3, energy_price=0.25 (docs/twin-ageing.md). "
+    "Repeatable.",
 )
 @click.option(
     "--against",

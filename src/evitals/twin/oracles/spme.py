@@ -1,11 +1,11 @@
 """PyBaMM's single particle model with electrolyte: makes the twin's cells and judges them.
 
-    python -m evitals.twin.oracles.spme make NAME OUT.json     tables of a cell, minutes
+    python -m evitals.twin.oracles.spme make NAME OUT.json     tables of a cell, a minute or two
     python -m evitals.twin.oracles.spme freeze NAME OUT.json   voltages that tests compare with
 
 Extra ``[physics]``; PYBAMM_DISABLE_TELEMETRY=true keeps PyBaMM quiet. Every run is isothermal at
 the stated temperature. Tables are fitted on random steps, pulses, charges and rests (seeded);
-UDDS never enters the fit, it is the test.
+UDDS never enters the fit, it is the test. Made again, elements repeat to 0.3 %.
 """
 
 import argparse
@@ -356,7 +356,7 @@ def make(name: str) -> dict[str, Any]:
     return {
         "chemistry": recipe.chemistry,
         "source": recipe.source,
-        "command": f"python -m evitals.twin.oracles.spme make {name}",
+        "command": f"python -m evitals.twin.oracles.spme make {name} OUT.json",
         "fitted": {
             "soc": [LEAST_SOC, 1.0],
             "temperature_degc": [min(degcs), max(degcs)],
