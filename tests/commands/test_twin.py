@@ -48,8 +48,10 @@ def test_fleet_writes_descriptions_features_trips_and_a_separate_truth(tmp_path:
     [
         (["--years", "1", "--days", "3"], "--years or --days, not both"),
         (["--format", "csv", "--to", "here"], "--to or --format, not both"),
-        (["--sample", "3"], "give 0 to 2"),
+        (["--sample", "3", "--format", "csv"], "give 0 to 2"),
         (["--sample", "many"], "give a number or a share"),
+        (["--sample", "1"], "give --format parquet or csv, or --to"),
+        (["--mix", "renault-zoe-ze50=inf"], "is no share"),
         (["--mix", "renault-zoe-ze50"], "write MODEL=SHARE"),
         (["--mix", "renault-zo=1"], "use one of"),
         (["--to", "ftp://somewhere"], "is no address to send to"),

@@ -6,6 +6,7 @@ and whichever vehicles are asked for first.
 
 import difflib
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -260,7 +261,7 @@ def _check_mix(mix: Mapping[str, float]) -> None:
             raise InputError(
                 "model_mix", name, "is not a twin vehicle", f"use one of {', '.join(near)}"
             )
-        if not share > 0.0:
-            raise InputError("model_mix", share, f"of {name} is not above 0", "leave it out")
+        if not 0.0 < share < math.inf:
+            raise InputError("model_mix", share, f"of {name} is no share", "give one above 0")
     if not mix:
         raise InputError("model_mix", mix, "is empty", f"name one of {', '.join(vehicle.known())}")

@@ -62,7 +62,7 @@ YEAR_DAYS = 365.25
 @click.option(
     "--sample",
     help="Vehicles whose samples are kept or sent: a number, or a share as 0.1 "
-    "[default: all where --format or --to asks for samples].",
+    "[default: all]; goes with --format or --to.",
 )
 @click.option("--to", help="Send samples: http://host:port, mqtt://host:port/topic or a folder.")
 @click.option(
@@ -174,6 +174,8 @@ def _sample(text: str | None, vehicles: int, *, wanted: bool) -> int:
         count = math.ceil(round(float(text) * vehicles, 6)) if "." in text else int(text)
     except (ValueError, OverflowError) as error:
         raise click.UsageError(f"--sample {text}: give a number or a share as 0.1") from error
+    if count and not wanted:
+        raise click.UsageError(f"--sample {text}: give --format parquet or csv, or --to, as well")
     if not 0 <= count <= vehicles:
         raise click.UsageError(f"--sample {text}: give 0 to {vehicles}, or a share as 0.1")
     return count
