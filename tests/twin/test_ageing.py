@@ -188,5 +188,5 @@ def test_bad_models_name_what_is_wrong() -> None:
     ):
         with pytest.raises(InputError, match=word):
             parse_model(text.replace(old, new))
-    with pytest.raises(InputError, match=r"docs/twin\.md"):
+    with pytest.raises(InputError, match=r"docs/twin-ageing\.md"):
         parse_model(b"law = 3")

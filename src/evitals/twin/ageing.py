@@ -209,8 +209,9 @@ class Ageing:
         """
         if not (seconds >= 0.0 and efc >= 0.0):
             raise _backward(seconds, efc)
-        use = (seconds, temperature_degc, soc, efc, dod, c_rate)
-        return Age._make(fade.after(age[:], *self._laws(), *use))
+        laws = self._laws()
+        moved = fade.after(age[:], *laws, seconds, temperature_degc, soc, efc, dod, c_rate)
+        return Age._make(moved)
 
     def through(
         self,
@@ -228,8 +229,9 @@ class Ageing:
         """
         if not (seconds.size and np.all(seconds >= 0.0) and efc >= 0.0):
             raise _backward(seconds, efc)
-        use = (seconds, temperature_degc, soc, efc, dod, c_rate)
-        return Age._make(fade.through(age[:], *self._laws(), *use))
+        laws = self._laws()
+        moved = fade.through(age[:], *laws, seconds, temperature_degc, soc, efc, dod, c_rate)
+        return Age._make(moved)
 
     def through_days(
         self,
@@ -244,8 +246,9 @@ class Ageing:
         """``through`` for n days one after the other: conditions (n, m), each day's use (n,)."""
         if not (seconds.size and np.all(seconds >= 0.0) and np.all(efc >= 0.0)):
             raise _backward(seconds.sum(), float(efc.sum()))
-        use = (seconds, temperature_degc, soc, efc, dod, c_rate)
-        return Age._make(fade.through_days(age[:], *self._laws(), *use))
+        laws = self._laws()
+        moved = fade.through_days(age[:], *laws, seconds, temperature_degc, soc, efc, dod, c_rate)
+        return Age._make(moved)
 
     def _laws(self) -> tuple[int, Floats, float, float]:
         """What ``fade`` wants to know of this battery."""
