@@ -71,7 +71,7 @@ function fromAddress(): Place {
       descending: wanted.get("order") !== "up",
       search: wanted.get("search") ?? "",
       status: STATUSES.includes(status as Status) ? (status as Status) : "",
-      group: wanted.get("group") ?? "",
+      group: wanted.get("group"),
       sohFrom: share(wanted.get("soh_from")),
       sohTo: share(wanted.get("soh_to")),
       lasso: wanted.get("lasso") ?? "",
@@ -138,7 +138,7 @@ class Route {
   }
 
   clearFilters(): void {
-    this.toFleet({ search: "", status: "", group: "", sohFrom: null, sohTo: null, lasso: "" });
+    this.toFleet({ search: "", status: "", group: null, sohFrom: null, sohTo: null, lasso: "" });
   }
 
   fleetLink(): string {
@@ -148,7 +148,7 @@ class Route {
     if (!descending) query.set("order", "up");
     if (search) query.set("search", search);
     if (status) query.set("status", status);
-    if (group) query.set("group", group);
+    if (group !== null) query.set("group", group);
     if (sohFrom !== null) query.set("soh_from", String(sohFrom));
     if (sohTo !== null) query.set("soh_to", String(sohTo));
     if (lasso) query.set("lasso", lasso);
