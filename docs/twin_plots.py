@@ -179,9 +179,45 @@ def balance() -> Path:
     return save(drawn, "twin-balance")
 
 
+def spme() -> Path:
+    """PyBaMM's cell voltages on UDDS and the twin's, and the rms of the difference."""
+    import msgspec
+    import numpy as np
+
+    from evitals.twin.oracles import spme as oracle
+
+    drawn, (left, right) = figure(1, 2, 9.0, 3.8)
+    names = {"nmc811-lgm50": "NMC", "nca-kim2011": "NCA", "lfp-prada2013": "LFP"}
+    for shift, (name, title) in enumerate(names.items()):
+        text = (FROZEN / f"spme_{name}.json").read_bytes()
+        frozen = msgspec.json.decode(text, type=oracle.Frozen)
+        found = oracle.errors_mv(name, frozen)
+        for mark, soc in zip("o^s", oracle.SOCS, strict=True):
+            rms = [found[f"{degc:g} {soc:g}"][0] for degc in oracle.DEGCS]
+            at = np.arange(len(rms)) + 0.22 * (shift - 1)
+            colour = (TWIN, OTHER, PLAIN)[shift]
+            label = title if mark == "o" else None
+            right.plot(at, rms, mark, color=colour, ms=5, label=label)
+        if name != "nmc811-lgm50":
+            continue
+        for degc, label in ((25.0, "25 °C"), (-10.0, "-10 °C")):
+            twin = oracle.twin_voltage_v(name, np.array(frozen.c_rate), 0.5, degc)
+            volts = np.array(frozen.voltage_v[f"{degc:g} 0.5"])
+            at = np.arange(volts.size) * float(oracle.FROZEN_EVERY)
+            left.plot(at, volts, color=PLAIN, lw=2.5)
+            left.plot(at, twin[:: oracle.FROZEN_EVERY][: at.size], color=TWIN, lw=0.8)
+            left.text(255, {25.0: 3.672, -10.0: 3.48}[degc], label, ha="center", fontsize=8)
+    left.set(xlim=(150, 450), xlabel="s", ylabel="V", title="NMC on UDDS: SPMe (grey), twin")
+    right.set_xticks(range(len(oracle.DEGCS)), [f"{degc:g} °C" for degc in oracle.DEGCS])
+    right.set(ylabel="rms, mV", ylim=(0, 16), title="UDDS from SoC 0.9 (o), 0.5 (^), 0.2 (s)")
+    right.legend(frameon=False, fontsize=8)
+    return save(drawn, "twin-spme")
+
+
 PLOTS: dict[str, Callable[[], Path]] = {
     "i3": i3,
     "fastsim": fastsim,
+    "spme": spme,
     "blast": blast,
     "balance": balance,
     "whatif": whatif,

@@ -68,3 +68,14 @@ def test_a_share_of_the_fleet_keeps_its_samples(tmp_path: Path) -> None:
     report = json.loads(CliRunner().invoke(main, arguments).output)
     assert report["kept_vehicles"] == 2
     assert len(list((tmp_path / "fleet" / "trips").iterdir())) == 2
+
+
+def test_health_is_printed_and_given_as_json() -> None:
+    arguments = ["twin", "health", "--vehicles", "2", "--days", "70", "--seed", "9"]
+    report = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).output)
+    assert report["early"]["answered"] == report["end"]["answered"] == 2
+    shown = CliRunner().invoke(main, [*arguments, "--faults", "--no-rests"])
+    assert shown.exit_code == 0
+    assert "after 60 recordings" in shown.output
+    assert "at the end, weak_cell" in shown.output
+    assert "power discharge" in shown.output

@@ -1,7 +1,7 @@
 """The one function from samples to features: a step over a state array.
 
-``step`` takes one sample, ``run`` is step after step, ``finish`` turns the sums into the vector.
-All three see only floats and float arrays, so that C can be written from them. A missing value is
+``step`` takes one sample, ``run_parts`` is step after step, ``finish`` turns the sums into the
+vector. All see only floats and float arrays, so that C can be written from them. A missing value is
 NaN. Equations: trapezoid rule with exact zero crossing; sampling error of an integral sampled at
 dt from a Brownian bridge, (dI dt)^2 / 12 a step; line of SoC over charge by least squares.
 """
@@ -274,42 +274,6 @@ def step(
 
 
 @compiled
-def run_rows(
-    s: Array,
-    p: Array,
-    first: int,
-    stop: int,
-    t: Array,
-    i: Array,
-    v: Array,
-    degc: Array,
-    soc: Array,
-    speed: Array,
-) -> None:
-    """``step`` after ``step`` over some rows of equally long arrays, empty where a signal is
-    absent."""
-    for k in range(first, stop):
-        step(
-            s,
-            p,
-            t[k],
-            i[k] if i.size else _NAN,
-            v[k] if v.size else _NAN,
-            degc[k] if degc.size else _NAN,
-            soc[k] if soc.size else _NAN,
-            speed[k] if speed.size else _NAN,
-        )
-
-
-@compiled
-def run(
-    s: Array, p: Array, t: Array, i: Array, v: Array, degc: Array, soc: Array, speed: Array
-) -> None:
-    """``step`` after ``step`` over equally long arrays; an empty one is a signal that is absent."""
-    run_rows(s, p, 0, t.size, t, i, v, degc, soc, speed)
-
-
-@compiled
 def _finish_moments(s: Array, base: int, out: Array, k: int) -> None:
     if s[base + at.COUNT] == 0.0:
         return
@@ -493,11 +457,22 @@ def run_parts(
     soc: Array,
     speed: Array,
 ) -> None:
-    """Features of stretches, rounded, into ``out`` (m, features); ``bounds`` (m, 2 or more): first
-    row, row after the last. ``values`` (m, features) takes them unrounded."""
+    """``step`` after ``step`` over stretches of arrays (n,), empty where a signal is absent:
+    their features, rounded, into ``out`` (m, features). ``bounds`` (m, 2 or more): first row, row
+    after the last. ``values`` (m, features) takes them unrounded."""
     for k in range(bounds.shape[0]):
         begin(s)
-        run_rows(s, p, bounds[k, 0], bounds[k, 1], t, i, v, degc, soc, speed)
+        for m in range(bounds[k, 0], bounds[k, 1]):
+            step(
+                s,
+                p,
+                t[m],
+                i[m] if i.size else _NAN,
+                v[m] if v.size else _NAN,
+                degc[m] if degc.size else _NAN,
+                soc[m] if soc.size else _NAN,
+                speed[m] if speed.size else _NAN,
+            )
         finish(s, p, values[k])
         round_off(values[k], forms, steps, tops, out[k], bits[k])
 

@@ -1,20 +1,24 @@
 """A show: the twin's fleet enters through the same door as a real one."""
 
-import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import polars as pl
+
+from evitals.service import outputs
+from evitals.service.chunk import truth_table
 from evitals.service.opened import opened
 from evitals.service.vehicles import put_vehicle
+from evitals.service.workers import mapped
 from evitals.settings import Settings
 from evitals.twin.fleet import DAY_S, Fleet
-from evitals.twin.live import stream, write_trip, write_truth
+from evitals.twin.live import stream, write_trip
 
+SIMULATORS = 2
 MARKER = ".demo"
 """Lies in the home of a demo, so that only a demo is ever replaced by a demo."""
 
@@ -29,33 +33,27 @@ def fleet(vehicles: int, seed: int, days: int, lead_days: int, trips_per_day: fl
 def history(fleet: Fleet, settings: Settings) -> Iterator[int]:
     """Describe and ingest the past of every vehicle; yields trips per vehicle as they are done.
 
-    A second process simulates the next vehicles meanwhile.
+    Other processes simulate the next vehicles meanwhile.
     """
-    with (
-        opened(settings, "evitals demo") as pipeline,
-        TemporaryDirectory() as scratch,
-        ProcessPoolExecutor(1, get_context("spawn"), _deaf) as simulator,
-    ):
+    with opened(settings, "evitals demo") as pipeline, TemporaryDirectory() as scratch:
         (settings.home / MARKER).touch()
-        lives = simulator.map(partial(_live, fleet, Path(scratch)), range(fleet.vehicles))
-        try:
-            for i, paths in enumerate(lives):
+        live = partial(_live, fleet, Path(scratch))
+        truth: dict[int, pl.DataFrame] = {}
+        with closing(mapped(live, range(fleet.vehicles), SIMULATORS, "processes")) as lives:
+            for i, (paths, true) in lives:
                 put_vehicle(pipeline.store, fleet.vehicle(i), pipeline)
                 pipeline.commit([pipeline.receive(path) for path in paths])
+                truth[i] = true
                 yield len(paths)
-        finally:
-            simulator.shutdown(cancel_futures=True)
-        write_truth(fleet, settings.home / "truth.parquet")
+        outputs.save_table(
+            settings.home / "truth.parquet", pl.concat(truth[i] for i in range(fleet.vehicles))
+        )
 
 
-def _deaf() -> None:
-    """Ctrl-C is for the process that shows the demo; it stops this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _live(fleet: Fleet, folder: Path, i: int) -> list[Path]:
-    """Simulate vehicle ``i``'s past into files."""
-    return [write_trip(trip, folder) for trip in fleet.trips(i)]
+def _live(fleet: Fleet, folder: Path, i: int) -> tuple[list[Path], pl.DataFrame]:
+    """Simulate vehicle ``i``'s past into files; and what is true of it."""
+    paths = [write_trip(trip, folder) for trip in fleet.trips(i)]
+    return paths, truth_table(fleet.vehicle(i).vehicle_id, fleet.truth(i))
 
 
 def feed(fleet: Fleet, home: Path, speedup: float) -> None:

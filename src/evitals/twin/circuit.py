@@ -314,9 +314,10 @@ def kernel(
         soc += last * per_a
         drift -= leak * dt
         weak_soc = weak_base + soc * weaker + drift
-        if weak_soc < 0.0 and leak > 0.0:
-            drift -= weak_soc
-            weak_soc = 0.0
+        if weak_soc < 0.0 and leak > 0.0:  # an empty cell leaks no more
+            back = min(-weak_soc, leak * dt)
+            drift += back
+            weak_soc += back
         over_k = temp - REFERENCE_DEGC
         place = min(max((temp - DEGC_LOWEST) * PER_DEGC, 0.0), DEGC_POINTS - 1.0)
         column = np.uint64(min(place, DEGC_POINTS - 2.0))

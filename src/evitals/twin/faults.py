@@ -32,7 +32,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 BOUNDS: dict[str, tuple[float, float, bool, str]] = {
     "weak_cell": (0.04, 0.25, False, "capacity the weakest cell lost more than the others"),
-    "soft_short": (0.02, 0.4, False, "A that leak through one cell, always"),
+    "soft_short": (0.02, 0.15, False, "A that leak through one cell, always"),
     "resistance_jump": (1.2, 2.0, False, "resistance of all cells times this"),
     "cooling_failure": (0.6, 1.0, False, "share of the cooling that is lost"),
     "current_offset": (1.0, 5.0, True, "A added to the current measured"),

@@ -20,7 +20,7 @@ PASSIVE_W_PER_KG_K = 0.03
 CHARGE_NONE_DEGC, CHARGE_FULL_DEGC = -20.0, 10.0
 """Charge current fades between these, an own round figure: lithium plates on cold graphite."""
 CAPACITY_SPREAD, RESISTANCE_SPREAD = 0.008, 0.019
-"""Standard deviations of new cells as made (Rumpf et al. 2017, J. Energy Storage 14, 224)."""
+"""Standard deviations of new cells as made, own round figures."""
 
 
 def _positive(name: str, value: float) -> None:

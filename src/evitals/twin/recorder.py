@@ -61,13 +61,15 @@ class TwinTrip:
 
     ``start_s`` is the first sample in seconds since 1970 UTC by the vehicle's clock. Samples may
     be NaN, rows may be missing. ``hidden`` (true ``soc``, ``current_a``, ``temperature_degc`` of
-    the same rows) is for judging only; nothing that writes trips writes it.
+    the same rows) is for judging only; nothing that writes trips writes it, nor ``pack``: what
+    ``circuit.kernel`` needs to go on from the recording's end (state, parameters, tables).
     """
 
     vehicle_id: str
     start_s: int
     columns: dict[str, Floats]
     hidden: dict[str, Floats]
+    pack: tuple[Floats, Floats, Floats] | None = None
 
     @property
     def duration_s(self) -> float:
@@ -450,6 +452,7 @@ class Recorder:
             int(self.start_s + self.effect.clock_s),
             dict(zip(bms.COLUMNS, rows, strict=False)),
             dict(zip(bms.HIDDEN, rows[len(bms.COLUMNS) :], strict=True)),
+            (self.state.copy(), self.pack_p, self.tables),
         )
 
 

@@ -32,11 +32,11 @@ class Cell:
         """R0 in ohm, 1 / (2 i0) in 1/A, R1, R2 in ohm."""
         block = self.tables[c.GRID :].reshape(c.SOC_POINTS, c.DEGC_POINTS, c.COLUMNS)
         warmth = c.DEGC_LOWEST + c.DEGC_STEP * np.arange(c.DEGC_POINTS)
+        place = float(np.interp(degc, warmth, np.arange(c.DEGC_POINTS)))
+        left = min(int(place), c.DEGC_POINTS - 2)
+        by_soc = block[:, left] + (place - left) * (block[:, left + 1] - block[:, left])
         socs = np.linspace(0.0, 1.0, c.SOC_POINTS)
-        found = []
-        for column in range(c.COLUMNS):
-            by_soc = [np.interp(degc, warmth, block[i, :, column]) for i in range(c.SOC_POINTS)]
-            found.append(np.interp(soc, socs, by_soc))
+        found = [np.interp(soc, socs, column) for column in by_soc.T]
         scale = self.p[c.GROWTH] / self.p[c.REFERENCE_AH] * self.resistance
         return np.asarray(found) * float(scale)
 
@@ -128,7 +128,9 @@ def run(
     degc, last = float(state[c.STATE_DEGC]), float(state[c.STATE_A])
     rows = []
     for dt, power in zip(step_s, power_w, strict=True):
-        weak.soc -= p[c.WEAK_LEAK_A] * dt / 3600.0 / weak_ah
+        leaked = float(p[c.WEAK_LEAK_A] * dt / 3600.0 / weak_ah)
+        left = weak.soc + 0.5 * last * dt / 3600.0 / weak_ah
+        weak.soc -= min(leaked, max(left, 0.0))
         halves = [x.soc + 0.5 * last * dt / 3600.0 / x.capacity_ah for x in cells]
         on = (awake and min(halves) > p[c.SOC_MIN] + c.DERATE_SOC) or power > 0.0
         moved_w, target, electric_w = climate(p, degc) if on else (0.0, degc, 0.0)
