@@ -63,7 +63,7 @@ export interface TrendPoint {
 
 export interface EvidencePoint {
   event_time: string;
-  method: "bms_soc" | "ocv";
+  method: "bms_soc" | "ocv" | "bms_rest";
   capacity_ah: number | null;
   sigma_ah: number | null;
   delta_soc: number | null;
