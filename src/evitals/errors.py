@@ -11,6 +11,7 @@ EvitalsError
 ├── MissingExtra          an optional part is not installed
 ├── RegistryError         the model registry cannot be read or written
 └── StoreError            the store refused or is not usable
+    ├── HomeInUse         another process has the home
     └── StoreBusy         the writer's queue is full: try again later
 """
 
@@ -106,6 +107,17 @@ class RegistryError(EvitalsError):
 
 class StoreError(EvitalsError):
     """The store refused a request or cannot be used."""
+
+
+class HomeInUse(StoreError):
+    """Another process has the home; ``owner`` is what it calls itself."""
+
+    def __init__(self, home: Any, incoming: Any, owner: str) -> None:
+        self.owner = owner
+        super().__init__(
+            f"home: {home} is in use by {owner}; drop files into {incoming}, "
+            "use its API, or stop it first"
+        )
 
 
 class StoreBusy(StoreError):

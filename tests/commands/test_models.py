@@ -1,6 +1,7 @@
 """``evitals models``: from a key and a bundle to a champion, and back."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from click.testing import CliRunner, Result
 
 from evitals.cli import main
 from evitals.models import bundle
-
 from tests.models.bundles import CARD, about, made, programs
 
 ID = "made-up"
@@ -41,7 +41,13 @@ def refused(*arguments: object) -> str:
 
 def file(folder: Path, version: str = "1.0.0", seed: int = 0) -> Path:
     path = folder / f"{version}.evb"
-    path.write_bytes(made(version=version, seed=seed))
+    program = programs(seed)["filter_fnn"]
+    drawn = find_spec("onnx") is not None
+    path.write_bytes(
+        bundle.pack(program, about(program, version), CARD)
+        if drawn
+        else made(version=version, seed=seed)
+    )
     return path
 
 

@@ -91,10 +91,11 @@ def test_what_does_not_prove_itself_is_not_switched_to(kept: Registry) -> None:
     def refuse(found: Bundle) -> None:
         raise RefusedBundle("golden vectors", "row 3", "is not it", "do not", reason="x")
 
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: kept.promote(ID, "3.0.0", warm=refuse),
         lambda: kept.rollback(ID, warm=refuse),
-    ):
+    )
+    for change in changes:
         before = kept.aliases(ID)
         with pytest.raises(RefusedBundle):
             change()
@@ -294,8 +295,8 @@ def test_kill_9_leaves_it_whole(kept: Registry, tmp_path: Path) -> None:
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         writer.stdout.close()
-        for version in kept.versions(ID):
-            kept.load(ID, version)
+        for there in kept.versions(ID):
+            kept.load(ID, there)
         kept.load(ID)
     kept.promote(ID, "3.0.0")
     assert champion(kept) == "3.0.0"

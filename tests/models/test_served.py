@@ -16,7 +16,9 @@ from evitals.models.served import Running, Served, carried
 
 from .bundles import made, programs, replaced, rewritten
 
-SAMPLES = [(1.0, 0.8 - k / 2000.0, -5.0 + (k % 7), 25.0) for k in range(60)]
+SAMPLES: list[tuple[float, ...]] = [
+    (1.0, 0.8 - k / 2000.0, -5.0 + (k % 7), 25.0) for k in range(60)
+]
 
 
 def one(kind: str = "filter_fnn", seed: int = 0) -> Bundle:

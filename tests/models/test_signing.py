@@ -91,7 +91,7 @@ def test_a_signature_without_our_purpose_is_refused(tmp_path: Path) -> None:
 
     path, public = key(tmp_path)
     private = load_pem_private_key(path.read_bytes(), None)
-    bare = base64.b64encode(private.sign(TEXT)).decode()  # type: ignore[union-attr, call-arg, arg-type]
+    bare = base64.b64encode(private.sign(TEXT)).decode()  # type: ignore[union-attr, call-arg]
     made = msgspec.json.encode(Signature(key=public, signature=bare), order="deterministic")
     assert reason(Trust(), made) == "bad_signature"
 

@@ -1,0 +1,1 @@
+"""How an estimator is bundled, signed, versioned and switched."""
