@@ -87,11 +87,13 @@ def test_another_key_put_into_a_signature(tmp_path: Path) -> None:
 
 
 def test_a_signature_without_our_purpose_is_refused(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     path, public = key(tmp_path)
     private = load_pem_private_key(path.read_bytes(), None)
-    bare = base64.b64encode(private.sign(TEXT)).decode()  # type: ignore[union-attr, call-arg]
+    assert isinstance(private, Ed25519PrivateKey)
+    bare = base64.b64encode(private.sign(TEXT)).decode()
     made = msgspec.json.encode(Signature(key=public, signature=bare), order="deterministic")
     assert reason(Trust(), made) == "bad_signature"
 
