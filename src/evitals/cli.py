@@ -3,10 +3,12 @@
 import rich_click as click
 
 from evitals.commands.common import Main
+from evitals.commands.data import data
 from evitals.commands.demo import demo
 from evitals.commands.doctor import doctor
 from evitals.commands.fleet import fleet
 from evitals.commands.ingest import ingest
+from evitals.commands.models import models
 from evitals.commands.reference import settings, signals
 from evitals.commands.rescore import rescore
 from evitals.commands.serve import serve
@@ -22,6 +24,7 @@ def main() -> None:
 
 
 for command in (
-    demo, doctor, fleet, ingest, rescore, serve, settings, signals, store, twin, vehicles,
+    data, demo, doctor, fleet, ingest, models, rescore, serve, settings, signals, store, twin,
+    vehicles,
 ):  # fmt: skip
     main.add_command(command)

@@ -33,11 +33,12 @@ def fleet_rows(service: Service, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_trips_dropped_into_the_folder_change_the_page_by_themselves(
-    service: Service, page: Page, screenshot: Screenshot
+    service: Service, page: Page, screenshot: Screenshot, accessible: Callable[[str], None]
 ) -> None:
     page.goto(service.url)
     expect(page.get_by_test_id("empty")).to_be_visible()
     expect(page.get_by_test_id("vehicles")).to_have_text("0")
+    accessible("empty fleet")
     screenshot("empty")
 
     for vehicle_id, capacity in (("van-a", 56.0), ("van-b", 45.0)):
@@ -135,6 +136,29 @@ def test_scorecard_sorts_searches_filters_and_pages_like_the_api(
     expect(page.get_by_role("combobox", name="Status")).to_have_value("Priority Maintenance")
 
 
+def test_a_view_that_is_followed_to_starts_at_its_top(filled: Service, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 600})
+    page.goto(filled.url)
+    expect(page.locator("tbody td.id")).to_have_count(25)
+    page.evaluate("scrollTo(0, 500)")
+    page.locator("tbody td.id a").nth(9).click()
+    expect(page.get_by_test_id("soh")).to_contain_text("%")
+    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.go_back()
+    expect(page.locator("tbody td.id")).to_have_count(25)
+    until(lambda: page.evaluate("scrollY") == 500, 5, "back where the link was")
+
+
+def test_a_page_beyond_the_last_is_the_last(filled: Service, page: Page) -> None:
+    page.goto(f"{filled.url}/#/?page=9")
+    expect(page.locator("tbody td.id")).to_have_count(5)
+    expect(page).to_have_url(re.compile("page=2$"))
+    page.goto(f"{filled.url}/#/intake?page=9")
+    expect(page.locator("tbody tr[data-digest]").first).to_be_visible()
+    expect(page).to_have_url(re.compile("page=3$"))
+
+
 def test_csv_holds_exactly_what_is_filtered(filled: Service, page: Page) -> None:
     page.goto(f"{filled.url}/#/?search=van-1&sort=soh&order=up")
     expect(page.locator("tbody td.id")).to_have_count(10)
@@ -179,7 +203,9 @@ def test_an_unknown_vehicle_says_so(filled: Service, page: Page) -> None:
     expect(page.get_by_text("No vehicle of this name")).to_be_visible()
 
 
-def test_a_lost_connection_is_told_and_comes_back(service: Service, page: Page) -> None:
+def test_a_lost_connection_is_told_and_comes_back(
+    service: Service, page: Page, screenshot: Screenshot, accessible: Callable[[str], None]
+) -> None:
     service.describe("van-a")
     for day in range(3):
         service.drop("van-a", day)
@@ -189,6 +215,8 @@ def test_a_lost_connection_is_told_and_comes_back(service: Service, page: Page) 
     expect(page.get_by_test_id("connection")).to_have_text("Reconnecting", timeout=10_000)
     expect(page.get_by_role("alert")).to_contain_text("connection is lost")
     expect(page.get_by_test_id("vehicles")).to_have_text("1")
+    accessible("offline")
+    screenshot("offline")
     service.start()
     expect(page.get_by_test_id("connection")).to_have_text("Live", timeout=20_000)
     service.describe("van-b")
