@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 
 Z90 = 1.6448536269514722
 SOC, BIAS, DRIFT, FLOWS = 0, 1, 2, 3
+"""Places in the state; a table's column FLOWS + k is the branch's whose current is there."""
 SLOPE_SOC = 0.02
 """Half the least SoC over which slopes are taken: a table's knot is no property of the cell."""
 LONGEST_STEP_S = 3600.0
@@ -239,6 +240,75 @@ def _point(
 _at = njit(cache=True)(_point)
 
 
+def _covariance(p: Array, keep: Array, lean: Array, g: Array) -> None:
+    """``p`` after x' = keep x + lean x[BIAS], element by element; ``g`` (N,) is scratch."""
+    size = len(p)
+    for m in range(size):
+        g[m] = p[BIAS, m]
+    for m in range(size):
+        for n in range(size):
+            p[m, n] = keep[m] * p[m, n] + lean[m] * g[n]
+    for m in range(size):
+        g[m] = p[m, BIAS]
+    for m in range(size):
+        for n in range(size):
+            p[m, n] = keep[n] * p[m, n] + lean[n] * g[m]
+
+
+_carry = njit(cache=True)(_covariance)
+
+
+def _expected(
+    x: Array, p: Array, current: float, degc: float, i0: float,
+    ocv_soc: Array, ocv_v: Array, socs: Array, degcs: Array, tables: Array, rows: Array, h: Array,
+) -> float:  # fmt: skip
+    """The voltage to be measured, V, and in ``h`` (N,) how it moves with each state."""
+    row, above, below = rows[0], rows[1], rows[2]
+    soc = min(max(x[SOC], 0.0), 1.0)
+    # The secant over what the SoC may be: a local slope leads a lost filter astray.
+    reach = max(SLOPE_SOC, math.sqrt(max(p[SOC, SOC], 0.0)))
+    up, down = min(soc + reach, 1.0), max(soc - reach, 0.0)
+    _at(soc, degc, ocv_soc, ocv_v, socs, degcs, tables, row)
+    _at(up, degc, ocv_soc, ocv_v, socs, degcs, tables, above)
+    _at(down, degc, ocv_soc, ocv_v, socs, degcs, tables, below)
+    bent = math.asinh(current / i0)
+    expected = row[0] + row[1] * current + row[2] * bent + x[DRIFT]
+    slope = above[0] - below[0] + (above[1] - below[1]) * current
+    slope += (above[2] - below[2]) * bent
+    h[BIAS] = -row[1] - row[2] / math.sqrt(i0 * i0 + current * current)
+    h[DRIFT] = 1.0
+    for n in range(FLOWS, len(x)):
+        expected += row[n] * x[n]
+        slope += (above[n] - below[n]) * x[n]
+        h[n] = row[n]
+    h[SOC] = slope / (up - down)
+    return float(expected)
+
+
+_expect = njit(cache=True)(_expected)
+
+
+def _corrected(
+    x: Array, p: Array, h: Array, g: Array, miss: float, noise: float, clip: float
+) -> None:
+    """``x`` and ``p`` after a measurement that was ``miss`` off; ``noise`` its variance."""
+    size, spread = len(x), noise
+    for m in range(size):
+        g[m] = 0.0
+        for n in range(size):
+            g[m] += p[m, n] * h[n]
+        spread += h[m] * g[m]
+    limit = clip * math.sqrt(spread)
+    share = min(max(miss, -limit), limit) / spread
+    for m in range(size):
+        x[m] += g[m] * share
+        for n in range(size):
+            p[m, n] -= g[m] * g[n] / spread
+
+
+_correct = njit(cache=True)(_corrected)
+
+
 def _filter(
     x: Array, p: Array, dt_s: Array, current_a: Array, voltage_v: Array, degc: Array,
     ocv_soc: Array, ocv_v: Array, socs: Array, degcs: Array, tables: Array, tau_s: Array,
@@ -250,8 +320,7 @@ def _filter(
         numbers[5], numbers[6], numbers[7], numbers[8],
     )  # fmt: skip
     size, charge = len(x), 3600.0 * capacity
-    width = tables.shape[2]
-    row, above, below = np.empty(width), np.empty(width), np.empty(width)
+    rows = np.empty((3, tables.shape[2]))
     keep, lean, h, g = np.ones(size), np.zeros(size), np.zeros(size), np.empty(size)
     warmest = degcs[-1]
     for k in range(len(dt_s)):
@@ -275,16 +344,7 @@ def _filter(
             keep[n] = math.exp(-dt / tau_s[m])
             lean[n] = keep[n] - 1.0 if known else 0.0
             x[n] += (1.0 - keep[n]) * (current - x[n])
-        for m in range(size):
-            g[m] = p[BIAS, m]
-        for m in range(size):
-            for n in range(size):
-                p[m, n] = keep[m] * p[m, n] + lean[m] * g[n]
-        for m in range(size):
-            g[m] = p[m, BIAS]
-        for m in range(size):
-            for n in range(size):
-                p[m, n] = keep[n] * p[m, n] + lean[n] * g[m]
+        _carry(p, keep, lean, g)
         # An unknown current is taken to lie within a rate of one an hour.
         moved = share * abs(current) if known else capacity
         p[SOC, SOC] += (moved * dt / charge) ** 2
@@ -295,38 +355,12 @@ def _filter(
                 p[n, n] += (capacity * (1.0 - keep[n])) ** 2
         # Correct.
         if known and np.isfinite(voltage_v[k]) and np.isfinite(degc[k]):
-            soc = min(max(x[SOC], 0.0), 1.0)
-            # The secant over what the SoC may be: a local slope leads a lost filter astray.
-            reach = max(SLOPE_SOC, math.sqrt(max(p[SOC, SOC], 0.0)))
-            up, down = min(soc + reach, 1.0), max(soc - reach, 0.0)
-            _at(soc, temperature, ocv_soc, ocv_v, socs, degcs, tables, row)
-            _at(up, temperature, ocv_soc, ocv_v, socs, degcs, tables, above)
-            _at(down, temperature, ocv_soc, ocv_v, socs, degcs, tables, below)
-            bent = math.asinh(current / i0)
-            expected = row[0] + row[1] * current + row[2] * bent + x[DRIFT]
-            slope = above[0] - below[0] + (above[1] - below[1]) * current
-            slope += (above[2] - below[2]) * bent
-            h[BIAS] = -row[1] - row[2] / math.sqrt(i0 * i0 + current * current)
-            h[DRIFT] = 1.0
-            for m in range(len(tau_s)):
-                expected += row[3 + m] * x[FLOWS + m]
-                slope += (above[3 + m] - below[3 + m]) * x[FLOWS + m]
-                h[FLOWS + m] = row[3 + m]
-            h[SOC] = slope / (up - down)
-            drop = resistive * row[1] * current
-            spread = (noise_share * error) ** 2 + drop * drop
-            for m in range(size):
-                g[m] = 0.0
-                for n in range(size):
-                    g[m] += p[m, n] * h[n]
-                spread += h[m] * g[m]
-            miss = voltage_v[k] - expected
-            limit = clip * math.sqrt(spread)
-            miss = min(max(miss, -limit), limit) / spread
-            for m in range(size):
-                x[m] += g[m] * miss
-                for n in range(size):
-                    p[m, n] -= g[m] * g[n] / spread
+            expected = _expect(
+                x, p, current, temperature, i0, ocv_soc, ocv_v, socs, degcs, tables, rows, h
+            )
+            drop = resistive * rows[0, 1] * current
+            noise = (noise_share * error) ** 2 + drop * drop
+            _correct(x, p, h, g, voltage_v[k] - expected, noise, clip)
         x[SOC] = min(max(x[SOC], 0.0), 1.0)
         out[k] = x[SOC]
         sigma[k] = math.sqrt(max(p[SOC, SOC], 0.0))
