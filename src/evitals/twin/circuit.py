@@ -104,7 +104,10 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def _compiled(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True, fastmath={"contract"})(function))
+    return cast(
+        _Function,
+        numba.njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})(function),
+    )
 
 
 @_compiled
