@@ -5,12 +5,14 @@ import rich_click as click
 from evitals.commands.common import Main
 from evitals.commands.demo import demo
 from evitals.commands.doctor import doctor
+from evitals.commands.evaluate import compare, evaluate
 from evitals.commands.fleet import fleet
 from evitals.commands.ingest import ingest
 from evitals.commands.reference import settings, signals
 from evitals.commands.rescore import rescore
 from evitals.commands.serve import serve
 from evitals.commands.store import store
+from evitals.commands.train import train
 from evitals.commands.twin import twin
 from evitals.commands.vehicles import vehicles
 
@@ -22,6 +24,7 @@ def main() -> None:
 
 
 for command in (
-    demo, doctor, fleet, ingest, rescore, serve, settings, signals, store, twin, vehicles,
+    compare, demo, doctor, evaluate, fleet, ingest, rescore, serve, settings, signals, store, train,
+    twin, vehicles,
 ):  # fmt: skip
     main.add_command(command)
