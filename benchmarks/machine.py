@@ -9,7 +9,8 @@ from typing import Any
 
 PACKAGES = (
     "evitals", "numpy", "numba", "polars", "msgspec", "litestar", "granian", "sqlalchemy",
-    "onnxruntime", "xgboost-cpu", "pandas", "flask", "gunicorn", "streamlit", "uvloop",
+    "onnxruntime", "torch", "cffi", "xgboost-cpu", "pandas", "flask", "gunicorn", "streamlit",
+    "uvloop",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from benchmarks.result import Row, Scale
 
 CLAIMS = (
     "inference",
+    "voltage_step",
     "trip_features",
     "newest",
     "predict",

@@ -8,6 +8,7 @@ EvitalsError
 ├── UnsupportedChemistry  no measured tables for this chemistry
 ├── MissingExtra          an optional part is not installed
 └── StoreError            the store refused or is not usable
+    ├── HomeInUse         another process has the home
     └── StoreBusy         the writer's queue is full: try again later
 """
 
@@ -81,6 +82,17 @@ class MissingExtra(EvitalsError):
 
 class StoreError(EvitalsError):
     """The store refused a request or cannot be used."""
+
+
+class HomeInUse(StoreError):
+    """Another process has the home; ``owner`` is what it calls itself."""
+
+    def __init__(self, home: Any, incoming: Any, owner: str) -> None:
+        self.owner = owner
+        super().__init__(
+            f"home: {home} is in use by {owner}; drop files into {incoming}, "
+            "use its API, or stop it first"
+        )
 
 
 class StoreBusy(StoreError):

@@ -73,7 +73,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 3
     bms_capacity_error: Annotated[
         Share, Meta(description="half-width of the capacity error a BMS's SoC may embed")
-    ] = 0.05
+    ] = 0.06
 
     @classmethod
     def described(cls) -> "list[SettingInfo]":

@@ -79,7 +79,12 @@ def test_a_group_filters_every_panel(
     page.goto(filled.url)
     expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
     chosen = page.get_by_label("Group")
-    assert chosen.locator("option").all_inner_texts() == ["All groups", "depot", "north & south"]
+    assert chosen.locator("option").all_inner_texts() == [
+        "All groups",
+        "depot",
+        "north & south",
+        "No group",
+    ]
     chosen.select_option("north & south")
     expected = ids(filled, "group=north+%26+south")
     assert len(expected) == 20
@@ -96,6 +101,11 @@ def test_a_group_filters_every_panel(
     expect(page.get_by_label("Group")).to_have_value("north & south")
     expect(page.locator("tbody td.id")).to_have_count(20)
     page.get_by_role("button", name="group north & south").click()
+    expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
+    chosen.select_option("No group")
+    assert page.url.endswith("group=")
+    expect(page.get_by_test_id("placed")).to_contain_text("0 placed")
+    page.get_by_role("button", name="without a group").click()
     expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
     page.goto(f"{filled.url}/#/?group=nowhere")
     expect(page.get_by_text("No vehicle matches")).to_be_visible()

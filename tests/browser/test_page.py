@@ -135,6 +135,29 @@ def test_scorecard_sorts_searches_filters_and_pages_like_the_api(
     expect(page.get_by_role("combobox", name="Status")).to_have_value("Priority Maintenance")
 
 
+def test_a_view_that_is_followed_to_starts_at_its_top(filled: Service, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 600})
+    page.goto(filled.url)
+    expect(page.locator("tbody td.id")).to_have_count(25)
+    page.evaluate("scrollTo(0, 500)")
+    page.locator("tbody td.id a").nth(9).click()
+    expect(page.get_by_test_id("soh")).to_contain_text("%")
+    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.go_back()
+    expect(page.locator("tbody td.id")).to_have_count(25)
+    until(lambda: page.evaluate("scrollY") == 500, 5, "back where the link was")
+
+
+def test_a_page_beyond_the_last_is_the_last(filled: Service, page: Page) -> None:
+    page.goto(f"{filled.url}/#/?page=9")
+    expect(page.locator("tbody td.id")).to_have_count(5)
+    expect(page).to_have_url(re.compile("page=2$"))
+    page.goto(f"{filled.url}/#/intake?page=9")
+    expect(page.locator("tbody tr[data-digest]").first).to_be_visible()
+    expect(page).to_have_url(re.compile("page=3$"))
+
+
 def test_csv_holds_exactly_what_is_filtered(filled: Service, page: Page) -> None:
     page.goto(f"{filled.url}/#/?search=van-1&sort=soh&order=up")
     expect(page.locator("tbody td.id")).to_have_count(10)

@@ -126,6 +126,31 @@ def test_vehicles_side_by_side(
     expect(table.locator("tbody tr")).to_have_count(1)
 
 
+def test_a_comparison_follows_its_vehicles(service: Service, page: Page) -> None:
+    for vehicle_id in ("van-a", "van-b"):
+        service.describe(vehicle_id)
+        for day in range(3):
+            service.drop(vehicle_id, day)
+    query = "vehicle_id=van-a&vehicle_id=van-b"
+    until(lambda: last_age(service, query) == [2.0, 2.0], 30, "both have answers")
+    page.goto(f"{service.url}/#/compare?v=van-a&v=van-b")
+    row = page.get_by_role("region", name="Newest values of each vehicle").locator("tbody tr").first
+    expect(row).to_contain_text("2 d")
+    service.drop("van-a", 7)
+    expect(row).to_contain_text("7 d", timeout=20_000)
+    service.stop()
+    expect(page.get_by_text("Not refreshed")).to_be_visible(timeout=20_000)
+    service.start()
+    expect(page.get_by_text("Not refreshed")).to_have_count(0, timeout=20_000)
+
+
+def last_age(service: Service, query: str) -> list[float]:
+    """Days since the first trip that each comparison ends with."""
+    reply = httpx.get(f"{service.url}/v1/compare?{query}&by=age", timeout=10)
+    found = reply.json()["series"] if reply.status_code == 200 else []
+    return [round(one["x"][-1], 2) for one in found if one["x"]]
+
+
 def test_intake_shows_what_became_of_files_and_retries(
     service: Service,
     page: Page,

@@ -12,6 +12,7 @@ from evitals.battery import Battery, Limits, Sensors
 from evitals.estimators.answer import Segment, Status
 from evitals.estimators.assessor import Assessor
 from evitals.estimators.capacity import bms_soc
+from evitals.estimators.corrections import CorrectionChain
 from evitals.estimators.estimate import Estimate
 from evitals.estimators.evidence import Measurements
 from evitals.estimators.health import HealthFilter
@@ -100,6 +101,7 @@ ESTIMATORS: dict[str, Kind] = {
     "assessor": (lambda: Assessor(PACK), lambda e, s: e.step(s)),
     "health": (lambda: HealthFilter(PACK, Settings()), step_health),
     "measurements": (lambda: Measurements(PACK), lambda e, s: e.step(s)),
+    "correction_chain": (lambda: CorrectionChain(PACK), lambda e, s: e.step(s)),
     "rest_chain": (lambda: RestChain(PACK), lambda e, s: e.step(s)),
     "resistance": (lambda: ResistanceFilter(PACK), step_resistance),
     "risk": (lambda: RiskRule(Settings()), step_risk),

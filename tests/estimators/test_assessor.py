@@ -30,7 +30,7 @@ def test_a_history_gives_health_power_and_status() -> None:
     assert answer.soh.value == pytest.approx(0.9, abs=0.02)
     soh = interval(answer.soh)
     assert soh.low < 0.9 < soh.high
-    assert set(answer.capacity) == {"bms_soc", "ocv"}
+    assert set(answer.capacity) == {"bms_soc", "ocv", "bms_rest"}
     assert answer.capacity["bms_soc"].value == pytest.approx(54.0, rel=0.02)
     assert answer.capacity["ocv"].value == pytest.approx(54.0, rel=0.02)
     assert abs(known(answer.capacity_disagreement)) < 0.03
@@ -53,7 +53,7 @@ def test_the_methods_stay_apart_and_their_disagreement_is_shown() -> None:
 
 def test_capacity_is_the_method_with_the_narrower_interval() -> None:
     answer = Assessor(PACK).run(history())[-1]
-    widths = {m: interval(e).width for m, e in answer.capacity.items()}
+    widths = {m: interval(e).width for m, e in answer.capacity.items() if e.value is not None}
     assert answer.capacity_ah.source == min(widths, key=lambda m: widths[m])
 
 

@@ -80,7 +80,9 @@ def test_bms_alone_leaves_the_bms_error_in_the_soh_but_not_in_its_own_capacity()
     assert own.source == "bms_soc"
     assert own.value == pytest.approx(54.0, rel=0.005)
     assert 1.0 < interval(own).width < 2.5
-    assert interval(soh).width * 60.0 == pytest.approx(2 * 0.9 * 0.05 * 54.0, rel=0.15)
+    assert interval(soh).width * 60.0 == pytest.approx(
+        2 * 0.9 * SETTINGS.bms_capacity_error * 54.0, rel=0.15
+    )
     assert soh.reasons == ("bms_soc_only",)
 
 
@@ -200,10 +202,11 @@ def test_foreign_state_is_refused() -> None:
 def test_interval_covers_what_its_own_model_draws() -> None:
     """Calibration: vehicles drawn from the filter's own assumptions, both with and without OCV."""
     rng = np.random.default_rng(8)
+    half = SETTINGS.bms_capacity_error
     inside = {True: 0, False: 0}
     count = 250
     for _ in range(count):
-        true, b = rng.uniform(42.0, 60.0), rng.uniform(-0.05, 0.05)
+        true, b = rng.uniform(42.0, 60.0), rng.uniform(-half, half)
         g, t = rng.uniform(-0.01, 0.01), rng.standard_normal()
         for with_ocv in (True, False):
             f = HealthFilter(PACK, SETTINGS)

@@ -141,6 +141,7 @@ def test_summary_counts_the_whole_fleet(client: Client) -> None:
         ({"status": "Monitor"}, ["van-2"]),
         ({"status": ["Monitor", "Unknown"]}, ["van-2", "car-1"]),
         ({"group": "north"}, ["van-2", "van-1"]),
+        ({"group": ""}, ["car-1"]),
         ({"sort": "soh", "descending": "true", "limit": "2"}, ["van-1", "van-3"]),
         ({"sort": "soh", "offset": "2", "limit": "2"}, ["van-2", "car-1"]),
     ],

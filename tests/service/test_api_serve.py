@@ -11,11 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import msgspec
 import psutil
 import pytest
+from click.testing import CliRunner, Result
 
+from evitals.cli import main
 from evitals.errors import SettingsError
 from evitals.fleet.open import open_store
+from evitals.service.home import Home
+from evitals.service.owner import OWNER, address
 from evitals.service.run import check_host, free_port
 
 ROW = {"discharge_time_s": 3600.0, "avg_current": -1.5}
@@ -122,6 +127,46 @@ def test_a_second_service_on_the_same_home_is_refused(running: Running, tmp_path
     assert "in use" in second.stderr
     assert "Traceback" not in second.stderr
     assert httpx.get(f"{running.url}/health/live").status_code == 200
+
+
+def add(home: Path, *arguments: str) -> Result:
+    """``evitals vehicles add`` of a BMW i3."""
+    command = ["vehicles", "add", "--builtin", "bmw-i3-60ah", "--home", str(home)]
+    return CliRunner(env={"COLUMNS": "500"}).invoke(main, [*command, *arguments])
+
+
+def test_a_vehicle_is_added_by_the_service_that_has_the_home(
+    running: Running, tmp_path: Path
+) -> None:
+    (tmp_path / "incoming" / "late.csv").write_text(
+        "vehicle_id,timestamp,current_a,voltage_v,soc,temperature_degc\n"
+        + "".join(f"late,{1_760_000_000 + 10 * i},30,360,{0.3 + i / 2e3},24\n" for i in range(400))
+    )
+    until = time.monotonic() + 30
+    while not httpx.get(running.url + "/v1/files").json()["counts"].get("held"):
+        assert time.monotonic() < until, "the file is not held"
+        time.sleep(0.05)
+    told = add(tmp_path, "--as", "late", "--json")
+    assert told.exit_code == 0, told.output
+    said = msgspec.json.decode(told.stdout)
+    assert [(f["name"], f["state"]) for f in said["released"]] == [("late.csv", "stored")]
+    assert httpx.get(running.url + "/v1/vehicles/late").json()["description"] is not None
+
+
+@pytest.mark.parametrize(
+    ("owner", "problem"),
+    [
+        ("evitals rescore", "in use by evitals rescore"),
+        (OWNER + address("127.0.0.1", 1), "does not answer"),
+    ],
+)
+def test_an_owner_that_cannot_be_asked_is_named(tmp_path: Path, owner: str, problem: str) -> None:
+    home = Home(tmp_path)
+    home.own(owner)
+    told = add(tmp_path)
+    home.disown()
+    assert told.exit_code == 1
+    assert problem in told.output
 
 
 def test_an_open_connection_does_not_hold_up_the_stop(running: Running) -> None:

@@ -2,13 +2,18 @@
 
 export const DASH = "–";
 
+/** With a minus sign, which is as wide as a plus, not a hyphen. */
+function written(value: number, digits: number): string {
+  return value.toFixed(digits).replace("-", "\u2212");
+}
+
 export function percent(value: number | null | undefined, digits = 1): string {
-  return value === null || value === undefined ? DASH : `${(100 * value).toFixed(digits)}\u202f%`;
+  return value === null || value === undefined ? DASH : `${written(100 * value, digits)}\u202f%`;
 }
 
 export function fixed(value: number | null | undefined, digits = 2, unit = ""): string {
   if (value === null || value === undefined) return DASH;
-  return unit ? `${value.toFixed(digits)}\u202f${unit}` : value.toFixed(digits);
+  return unit ? `${written(value, digits)}\u202f${unit}` : written(value, digits);
 }
 
 export function kilowatts(watts: number | null | undefined): string {

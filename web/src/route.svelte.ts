@@ -71,7 +71,7 @@ function fromAddress(): Place {
       descending: wanted.get("order") !== "up",
       search: wanted.get("search") ?? "",
       status: STATUSES.includes(status as Status) ? (status as Status) : "",
-      group: wanted.get("group") ?? "",
+      group: wanted.get("group"),
       sohFrom: share(wanted.get("soh_from")),
       sohTo: share(wanted.get("soh_to")),
       lasso: wanted.get("lasso") ?? "",
@@ -113,6 +113,8 @@ export function compareLink(place: ComparePlace): string {
 class Route {
   view = $state<View>("fleet");
   vehicle = $state<string | null>(null);
+  /** Whether the viewer came here by going back, or forward again. */
+  returned = false;
   fleet = $state.raw<FleetPlace>(fromAddress().fleet);
   compare = $state.raw<ComparePlace>(fromAddress().compare);
   intake = $state.raw<IntakePlace>(fromAddress().intake);
@@ -120,6 +122,9 @@ class Route {
   start(): () => void {
     const follow = () => {
       const place = fromAddress();
+      // An entry of the history that was left keeps what is noted here, and the browser its scroll.
+      this.returned = history.state !== null;
+      if (!this.returned) history.replaceState({}, "");
       this.view = place.view;
       this.vehicle = place.vehicle;
       if (place.view === "fleet") this.fleet = place.fleet;
@@ -134,11 +139,11 @@ class Route {
   /** The fleet view's address with some of it changed; a changed filter starts at page one. */
   toFleet(change: Partial<FleetPlace> = {}): void {
     this.fleet = { ...this.fleet, page: 0, ...change };
-    history.replaceState(null, "", this.fleetLink());
+    history.replaceState(history.state, "", this.fleetLink());
   }
 
   clearFilters(): void {
-    this.toFleet({ search: "", status: "", group: "", sohFrom: null, sohTo: null, lasso: "" });
+    this.toFleet({ search: "", status: "", group: null, sohFrom: null, sohTo: null, lasso: "" });
   }
 
   fleetLink(): string {
@@ -148,7 +153,7 @@ class Route {
     if (!descending) query.set("order", "up");
     if (search) query.set("search", search);
     if (status) query.set("status", status);
-    if (group) query.set("group", group);
+    if (group !== null) query.set("group", group);
     if (sohFrom !== null) query.set("soh_from", String(sohFrom));
     if (sohTo !== null) query.set("soh_to", String(sohTo));
     if (lasso) query.set("lasso", lasso);
@@ -161,7 +166,7 @@ class Route {
 
   toCompare(change: Partial<ComparePlace>): void {
     this.compare = { ...this.compare, ...change };
-    history.replaceState(null, "", compareLink(this.compare));
+    history.replaceState(history.state, "", compareLink(this.compare));
   }
 
   toIntake(change: Partial<IntakePlace>): void {
@@ -170,7 +175,7 @@ class Route {
     if (this.intake.state) query.set("state", this.intake.state);
     if (this.intake.page) query.set("page", String(this.intake.page + 1));
     const text = query.toString();
-    history.replaceState(null, "", text ? `#/intake?${text}` : "#/intake");
+    history.replaceState(history.state, "", text ? `#/intake?${text}` : "#/intake");
   }
 }
 

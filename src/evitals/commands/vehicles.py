@@ -1,12 +1,15 @@
 """``evitals vehicles``: describe vehicles, list and show them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from evitals.commands.common import home_option, json_option, print_json, print_table
 from evitals.errors import InputError
+
+if TYPE_CHECKING:
+    from evitals.battery import Vehicle
 
 
 @click.group()
@@ -33,12 +36,10 @@ def add(
 ) -> None:
     """Describe a vehicle from FILE (.toml or .json) or from a built-in description.
 
-    Describing one anew rebuilds its estimate; files held for it are read now.
+    Describing one anew rebuilds its estimate; files held for it are read now. A service that has
+    the home is asked to do it.
     """
     from evitals.battery import describe, dump_vehicle, load_vehicle
-    from evitals.service.opened import opened
-    from evitals.service.vehicles import put_vehicle
-    from evitals.settings import Settings
 
     if (file is None) == (known is None):
         raise InputError(
@@ -47,15 +48,32 @@ def add(
     vehicle = load_vehicle(file) if file else describe(str(known))
     changes = {"vehicle_id": vehicle_id, "battery_id": battery_id, "group": group}
     vehicle = _changed(dump_vehicle(vehicle), {k: v for k, v in changes.items() if v is not None})
-    with opened(Settings.load(home=home), "evitals vehicles add") as pipeline:
-        released = put_vehicle(pipeline.store, vehicle, pipeline)
-    files = [f for report in released for f in report.files]
+    files = _describe(vehicle, home)
     if as_json:
         print_json({"vehicle": vehicle, "released": files})
         return
     click.echo(f"{vehicle.vehicle_id}, battery {vehicle.battery_id}: described")
     for found in files:
-        click.echo(f"  {found.name}, which waited for it: {found.state} {found.reason}".rstrip())
+        said = f"{found['name']}, which waited for it: {found['state']} {found['reason']}"
+        click.echo(f"  {said}".rstrip())
+
+
+def _describe(vehicle: "Vehicle", home: Path | None) -> list[dict[str, Any]]:
+    """Describe a vehicle here, or by the service that has the home; reports of files released."""
+    import msgspec
+
+    from evitals.errors import HomeInUse
+    from evitals.service import owner
+    from evitals.service.opened import opened
+    from evitals.service.vehicles import put_vehicle
+    from evitals.settings import Settings
+
+    try:
+        with opened(Settings.load(home=home), "evitals vehicles add") as pipeline:
+            released = put_vehicle(pipeline.store, vehicle, pipeline)
+    except HomeInUse as taken:
+        return owner.describe(taken, vehicle)
+    return [msgspec.to_builtins(file) for report in released for file in report.files]
 
 
 @vehicles.command("list")

@@ -8,7 +8,7 @@ from msgspec import Struct
 from evitals.estimators.estimate import Estimate
 
 Kind = Literal["drive", "charge", "rest"]
-Method = Literal["bms_soc", "ocv"]
+Method = Literal["bms_soc", "ocv", "bms_rest"]
 Status = Literal["Healthy", "Monitor", "Priority Maintenance", "Unknown"]
 
 
@@ -44,13 +44,15 @@ class Evidence(Struct, frozen=True, kw_only=True):
     refused: str = ""
 
 
-class PowerLimit(Struct, frozen=True, kw_only=True):
+class PowerLimit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Highest power for a horizon, positive in its own direction, and what binds it."""
 
     direction: Literal["discharge", "charge"]
     horizon_s: float
     power_w: float
     limit: Literal["voltage", "current", "soc", "temperature", "rated"]
+    low_w: float | None = None
+    """What is exceeded nineteen times in twenty, where a margin was calibrated."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ import numpy as np
 from evitals.battery import Battery
 from evitals.cells.chemistry import chemistry
 from evitals.errors import InputError, UnsupportedChemistry
-from evitals.estimators import capacity, health, power, resistance, rests, risk
+from evitals.estimators import capacity, corrections, health, power, resistance, rests, risk
 from evitals.estimators.answer import Answer, Method, PowerLimit, Segment
 from evitals.estimators.capacity import Measurement
 from evitals.estimators.estimate import Estimate
@@ -29,7 +29,7 @@ from evitals.features import FEATURES, INDEX
 from evitals.settings import Settings
 
 MODEL = "evitals-physics"
-VERSION = "1"
+VERSION = "2"
 _RULES = (
     "risk_monitor", "risk_priority", "soh_monitor", "soh_priority", "status_hysteresis",
     "status_evidence", "min_evidence", "bms_capacity_error",
@@ -214,7 +214,7 @@ def model_digest(battery: Battery, settings: Settings) -> str:
         "rules": {name: getattr(settings, name) for name in _RULES},
         "priors": {
             module.__name__: _constants(module)
-            for module in (capacity, rests, health, power, resistance, risk)
+            for module in (capacity, rests, corrections, health, power, resistance, risk)
         },
         "features": [[f.name, f.unit, f.form, f.definition] for f in FEATURES],
         "tables": tables,

@@ -1,11 +1,13 @@
 """Capacity from one drive, charge or pair of rests: a measurement with its errors, or a refusal.
 
-Two independent methods, never mixed here:
+Three methods, never mixed here:
 
 - ``bms_soc``: slope of charge over the SoC that the BMS reports. Whatever capacity the BMS itself
   believes in is embedded in its SoC, so this measures the BMS's idea of the capacity as well.
 - ``ocv``: charge moved between two rests of one continuous recording over the change of SoC that
-  the rest voltages give through the chemistry's OCV table.
+  the rest voltages give through the chemistry's OCV table (``rests``).
+- ``bms_rest``: charge moved between two readings to which the BMS corrected its own count after
+  a rest (``corrections``).
 
 Error model and its sources: docs/health.md. Charge is from ``evitals.features``, so all errors
 are those of a time integral of a sampled current: offset, gain (left to ``health``, as it is common
@@ -64,6 +66,7 @@ REASONS: dict[str, str] = {
     "no_rest": "no rest long and calm enough before and after in one recording",
     "ocv_flat": "the OCV is too flat at these SoC to tell them apart",
     "table_unfit": "SoC by the OCV table is over 0.12 from the BMS's: another cell's table",
+    "no_correction": "the BMS was not seen to correct its SoC after rests",
     "unsupported_chemistry": "no OCV table for this chemistry",
     "excluded": "its publisher says not to use it",
     "wrong_level": "cell data for a pack, or pack data for a cell",

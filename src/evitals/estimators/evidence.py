@@ -10,6 +10,7 @@ from evitals.battery import Battery
 from evitals.errors import InputError
 from evitals.estimators.answer import Segment
 from evitals.estimators.capacity import Measurement, bms_soc
+from evitals.estimators.corrections import CorrectionChain
 from evitals.estimators.rests import RestChain
 from evitals.features import FEATURES
 
@@ -19,11 +20,15 @@ class Measurements:
 
     def __init__(self, battery: Battery) -> None:
         self._battery = battery
-        self._chain = RestChain(battery)
+        self._chains: dict[str, RestChain | CorrectionChain] = {
+            "ocv": RestChain(battery),
+            "bms_rest": CorrectionChain(battery),
+        }
 
     def reset(self) -> None:
         """Forget the segments before."""
-        self._chain.reset()
+        for chain in self._chains.values():
+            chain.reset()
 
     def step(self, segment: Segment) -> list[Measurement]:
         """What one segment measures, accepted or refused.
@@ -40,15 +45,16 @@ class Measurements:
         found = []
         if segment.kind != "rest":
             found.append(bms_soc(segment, self._battery))
-        chained = self._chain.step(segment)
-        if chained is not None:
-            found.append(chained)
-        return found
+        chained = (chain.step(segment) for chain in self._chains.values())
+        return found + [measurement for measurement in chained if measurement is not None]
 
     def state(self) -> dict[str, Any]:
-        """The rest that waits for the next one; ``restore`` goes on from it."""
-        return self._chain.state()
+        """What waits for the next rest, by chain; ``restore`` goes on from it."""
+        return {name: chain.state() for name, chain in self._chains.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state()``."""
-        self._chain.restore(state)
+        """Go on from ``state()``. Raises InputError where it does not hold one."""
+        if set(state) != set(self._chains):
+            raise InputError("state", state, "is not of these chains", "replay the battery's trips")
+        for name, chain in self._chains.items():
+            chain.restore(state[name])

@@ -9,6 +9,7 @@ A Kalman filter over nine numbers, in logarithms so that every error is relative
 
     bms_soc:  z = K + b + noise
     ocv:      z = K + offset_per_a o + table . t + noise
+    bms_rest: z = K + offset_per_a o + noise
 
 The gain is common to all that the sensor measures and never seen by it, so it is no state: it is
 added to every interval as a uniform error. b has a uniform prior: the filter runs with a normal one
@@ -45,7 +46,7 @@ MIN_SIGMA = 1e-4
 PLAUSIBLE_SOH = (0.3, 1.15)
 LOW, HIGH = 0.05, 0.95
 YEAR_S = 365.25 * 86400.0
-METHODS: tuple[Method, ...] = ("bms_soc", "ocv")
+METHODS: tuple[Method, ...] = ("bms_soc", "ocv", "bms_rest")
 
 Array = NDArray[np.float64]
 _K, _B, _O = range(3)
@@ -70,8 +71,8 @@ class HealthFilter:
         self._mean, self._cov = self._prior()
         self._early: list[list[float]] = []
         self._last_s: int | None = None
-        self._counts: dict[Method, int] = {"bms_soc": 0, "ocv": 0}
-        self._refusals: dict[Method, str] = {"bms_soc": "", "ocv": ""}
+        self._counts: dict[Method, int] = dict.fromkeys(METHODS, 0)
+        self._refusals: dict[Method, str] = dict.fromkeys(METHODS, "")
         self._table: Array = np.zeros(_NODES)
         """Mean ``Measurement.table`` of the accepted OCV evidence."""
 
@@ -99,9 +100,10 @@ class HealthFilter:
             self._refusals[e.method] = e.refused
             return
         self._counts[e.method] += 1
-        row = [1.0, 1.0, 0.0] + [0.0] * _NODES
+        believed = 1.0 if e.method == "bms_soc" else 0.0
+        table = measurement.table or (0.0,) * _NODES
+        row = [1.0, believed, measurement.offset_per_a, *table]
         if e.method == "ocv":
-            row = [1.0, 0.0, measurement.offset_per_a, *measurement.table]
             self._table += (np.array(measurement.table) - self._table) / self._counts["ocv"]
         observation = [math.log(e.capacity_ah), measurement.sigma**2, *row]
         if len(self._early) < EARLY:
@@ -148,9 +150,8 @@ class HealthFilter:
             return missing
         means, weights, sigma = self._nodes()
         value = math.exp(float(weights @ means)) / self._reference
-        reasons = () if self._counts["ocv"] >= self._needed else ("bms_soc_only",)
-        if self._counts["bms_soc"] < self._needed:
-            reasons = ("ocv_only",)
+        known = [m for m in METHODS if self._counts[m] >= self._needed]
+        reasons = (f"{known[0]}_only",) if len(known) == 1 else ()
         return self._answer(value, means, weights, sigma, reasons, 1.0 / self._reference)
 
     def capacity(self, method: Method) -> Estimate:
@@ -163,9 +164,9 @@ class HealthFilter:
         if missing is not None:
             return missing
         row, variance = np.zeros(_SIZE), 0.0
-        row[_K], row[_B] = 1.0, 1.0
+        row[_K], row[_B] = 1.0, float(method == "bms_soc")
         if method == "ocv":
-            row[_B], row[3:] = 0.0, self._table
+            row[3:] = self._table
             variance = float(self._table @ self._table_prior @ self._table)
         mean = float(row @ self._mean)
         variance += float(row @ self._cov @ row)

@@ -257,7 +257,7 @@ def _filtered(statement: Select[Any], query: FleetQuery) -> Select[Any]:
             like.c.vehicle_id.icontains(query.search, autoescape=True)
         )
         statement = statement.where(latest.c.vehicle.in_(found))
-    if query.group:
+    if query.group is not None:
         statement = statement.where(latest.c.group_name == query.group)
     if query.soh_from is not None:
         statement = statement.where(latest.c.soh >= scale("soh_from", query.soh_from))

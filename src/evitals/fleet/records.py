@@ -181,7 +181,8 @@ class FleetQuery(Struct, frozen=True, kw_only=True):
     descending: bool = True
     search: str = ""
     status: tuple[Status, ...] = ()
-    group: str = ""
+    group: str | None = None
+    """Only this one; of no name: vehicles without a group."""
     soh_from: float | None = None
     soh_to: float | None = None
     only: frozenset[str] | None = None

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from evitals.errors import StoreError
+from evitals.errors import HomeInUse, StoreError
 
 REASON = ".reason.json"
 OPTIONS = ".options.json"
@@ -63,7 +63,7 @@ class Home:
     def own(self, who: str) -> None:
         """Lock the home for this process; the lock dies with it, even by kill -9.
 
-        Raises StoreError naming the owner where another process (or Home) has it.
+        Raises HomeInUse naming the owner where another process (or Home) has it.
         """
         self.create()
         handle = (self.root / ".owner").open("a+b")
@@ -73,10 +73,7 @@ class Home:
             handle.seek(0)
             owner = handle.read(200).decode("utf-8", "replace").strip() or "another process"
             handle.close()
-            raise StoreError(
-                f"home: {self.root} is in use by {owner}; drop files into {self.incoming}, "
-                "use its API, or stop it first"
-            ) from error
+            raise HomeInUse(self.root, self.incoming, owner) from error
         handle.truncate(0)
         handle.write(f"{who} (process {os.getpid()})".encode())
         handle.flush()

@@ -13,7 +13,7 @@ from evitals.settings import Settings
 def opened(settings: Settings, who: str) -> Iterator[Pipeline]:
     """A pipeline over the home's store; ``who`` is shown to others who want to write meanwhile.
 
-    Raises StoreError where a running service or another command owns the home.
+    Raises HomeInUse where a running service or another command owns the home.
     """
     home = Home(settings.home)
     home.own(who)

@@ -9,6 +9,7 @@ from evitals.battery import Vehicle
 from evitals.errors import InputError
 from evitals.estimators.answer import Answer
 from evitals.estimators.estimate import unknown
+from evitals.estimators.health import METHODS
 from evitals.fleet.records import FileRecord, TripRecord
 from evitals.service.fold import Folded
 from evitals.service.prepare import Prepared
@@ -102,7 +103,7 @@ def vehicle_report(vehicle: Vehicle, folded: Folded | None, new_trips: int) -> V
             new_trips=new_trips,
             event_time=None,
             soh=nothing,
-            capacity={"bms_soc": nothing, "ocv": nothing},
+            capacity=dict.fromkeys(METHODS, nothing),
             capacity_disagreement=None,
             resistance_growth=nothing,
             reference_sop_w=nothing,

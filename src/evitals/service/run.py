@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable
 
+import msgspec
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -19,6 +20,7 @@ from granian.server.embed import Server
 from evitals.errors import EvitalsError, SettingsError
 from evitals.service import hosts
 from evitals.service.app import create_app
+from evitals.service.owner import address
 from evitals.settings import Settings
 
 COLLECT_AFTER = 100_000
@@ -81,7 +83,7 @@ def _alone(error: Exception) -> Exception:
 async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
     port = free_port(host, settings.port)
-    app = create_app(settings)
+    app = create_app(msgspec.structs.replace(settings, host=host, port=port))
     # The lifespan is entered here, not by granian, so that a failing start raises its own error.
     server = Server(
         hosts.only(app, settings.host, *settings.host_names.split(",")),
@@ -126,5 +128,5 @@ async def _announce(host: str, port: int, announce: Callable[[str], None]) -> No
             await asyncio.sleep(0.01)
             continue
         writer.close()
-        announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        announce(address(host, port))
         return

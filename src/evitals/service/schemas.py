@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from evitals.battery import Identifier
-from evitals.estimators.answer import Evidence, Status
+from evitals.estimators.answer import Evidence, Method, Status
 from evitals.estimators.estimate import Validity
 from evitals.fleet.records import FileState, Kind
 from evitals.service.report import FileReport
@@ -183,7 +183,7 @@ class EvidencePoint(Struct, frozen=True, kw_only=True):
     """One measurement of capacity; ``refused`` names why it did not count, "" where it did."""
 
     event_time: datetime
-    method: Literal["bms_soc", "ocv"]
+    method: Method
     capacity_ah: float | None
     sigma_ah: float | None
     delta_soc: float | None

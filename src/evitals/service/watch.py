@@ -21,6 +21,7 @@ import watchfiles
 
 from evitals.errors import StoreError
 from evitals.service.intake import Intake
+from evitals.service.owner import OWNER, address
 from evitals.service.pipeline import Pipeline
 from evitals.settings import Settings
 
@@ -52,9 +53,9 @@ class Watch:
     def start(self) -> None:
         """Own the home, take up what a killed process left, and watch.
 
-        Raises StoreError where another process owns the home.
+        Raises HomeInUse where another process owns the home.
         """
-        self.home.own(f"evitals serve at http://{self.settings.host}:{self.settings.port}")
+        self.home.own(OWNER + address(self.settings.host, self.settings.port))
         self._stop.clear()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="intake")
         for path in self.home.recover():

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from evitals.errors import InputError
-from evitals.estimators.program import Input, Node, Output, Program
+from evitals.estimators.program import Input, Node, Output, Program, machine
+from evitals.estimators.program.ops import OPS
 
 from .made_up import KINDS, columns, lstm
 
@@ -196,9 +198,22 @@ def test_truncated_files_never_answer() -> None:
 
 
 def test_the_column_that_is_missing_is_named() -> None:
-    from evitals.estimators.program import machine
-
     made = columns(5)
     del made["soc"]
     with pytest.raises(InputError, match="send the column soc"):
         machine(lstm(), "numpy").run(made)
+
+
+def test_every_operation_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "program.md").read_text(encoding="utf-8")
+    for op in OPS.values():
+        assert f"| `{op.name}` | {op.equation.replace('|', '&#124;')} |" in page
+        assert all(f"`[{name}]`" in page for name in op.arrays)
+
+
+def test_the_documented_example_runs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "program.md").read_text(encoding="utf-8")
+    code = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code.replace("machine(program)", 'machine(program, "numpy")'), names)
+    assert names["estimator"].step(1.0, 0.5, -2.0, 25.0) == pytest.approx(3.56)

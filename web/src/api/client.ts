@@ -63,7 +63,7 @@ export interface TrendPoint {
 
 export interface EvidencePoint {
   event_time: string;
-  method: "bms_soc" | "ocv";
+  method: "bms_soc" | "ocv" | "bms_rest";
   capacity_ah: number | null;
   sigma_ah: number | null;
   delta_soc: number | null;
@@ -91,8 +91,8 @@ export interface FleetQuery {
   descending: boolean;
   search: string;
   status: Status | "";
-  /** A group's name; "" is any. */
-  group: string;
+  /** A group's name, "" for no group; null is any. */
+  group: string | null;
   /** SoH at least and below, fractions; null is open. */
   sohFrom: number | null;
   sohTo: number | null;
@@ -142,7 +142,7 @@ export function filters(query: FleetQuery): URLSearchParams {
   });
   if (query.search) parameters.set("search", query.search);
   if (query.status) parameters.set("status", query.status);
-  if (query.group) parameters.set("group", query.group);
+  if (query.group !== null) parameters.set("group", query.group);
   if (query.sohFrom !== null) parameters.set("soh_from", String(query.sohFrom));
   if (query.sohTo !== null) parameters.set("soh_to", String(query.sohTo));
   if (query.lasso) parameters.set("lasso", query.lasso);

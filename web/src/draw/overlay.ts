@@ -39,12 +39,20 @@ export function sureness(sigmaAh: number | null, reference: number): number {
 function mark(ctx: CanvasRenderingContext2D, x: number, y: number, r: number, e: EvidencePoint): void {
   ctx.beginPath();
   if (e.method === "ocv") ctx.rect(x - r, y - r, 2 * r, 2 * r);
+  else if (e.method === "bms_rest") triangle(ctx, x, y, 1.2 * r);
   else ctx.arc(x, y, r, 0, 2 * Math.PI);
   if (e.refused) {
     ctx.moveTo(x - r, y + r);
     ctx.lineTo(x + r, y - r);
     ctx.stroke();
   } else ctx.fill();
+}
+
+function triangle(ctx: CanvasRenderingContext2D, x: number, y: number, r: number): void {
+  ctx.moveTo(x, y - r);
+  ctx.lineTo(x + r, y + r);
+  ctx.lineTo(x - r, y + r);
+  ctx.closePath();
 }
 
 function arrow(ctx: CanvasRenderingContext2D, x: number, box: uPlot.BBox, up: boolean, ratio: number): void {

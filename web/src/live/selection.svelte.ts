@@ -17,7 +17,7 @@ export function selected(except: "soh" | "lasso" | null = null): Uint8Array {
     const code = STATUSES.indexOf(status);
     for (let i = 0; i < size; i++) if (codes[i] !== code) mask[i] = 0;
   }
-  if (group) {
+  if (group !== null) {
     const code = fleet.groups.indexOf(group);
     const { group: codes } = fleet.columns;
     for (let i = 0; i < size; i++) if (codes[i] !== code) mask[i] = 0;

@@ -58,7 +58,10 @@ LassoText = Annotated[
         examples=[Example(value="soh,sop_ratio;0.5,0;1,0;1,1;0.5,1")],
     ),
 ]
-Group = Annotated[str, QueryParameter(max_length=64, description="Only this group")]
+Group = Annotated[
+    str | None,
+    QueryParameter(max_length=64, description="Only this group; empty: only those without one"),
+]
 
 
 def filtered(
@@ -67,7 +70,7 @@ def filtered(
     descending: Descending = True,
     search: Search = "",
     status: Statuses = None,
-    group: Group = "",
+    group: Group = None,
     soh_from: SohFrom = 0.0,
     soh_to: SohTo = OPEN_SOH,
     lasso: LassoText = "",
