@@ -8,6 +8,9 @@ from evitals.models.config import KINDS, Config, FilterBank, dump_config, load_c
 from tests.models import drives
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
 def test_a_written_configuration_gives_the_same_job(tmp_path: Path) -> None:
     for kind in KINDS:
         asked = parse_config(drives.tree(model={"kind": kind}, seed=4))
@@ -78,3 +81,10 @@ def test_every_model_setting_has_a_default() -> None:
     for kind in KINDS.values():
         assert kind() == kind()
     assert isinstance(drives.config(), Config)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("lg_*.toml")), ids=lambda p: p.name)
+def test_examples_never_select_on_what_they_score(path: Path) -> None:
+    asked = load_config(path)
+    assert set(asked.split.test) == {"UDDS", "HWFET"}
+    assert all(p.startswith("Mixed") for p in (*asked.split.train, *asked.split.validate))

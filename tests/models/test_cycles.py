@@ -49,6 +49,17 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, change: Change, word
     assert words in str(caught.value)
 
 
+def test_a_few_lost_samples_never_were(tmp_path: Path) -> None:
+    folder = drives.four(tmp_path)
+    rewritten(folder, "25degC_B", lambda t: pl.concat([t[:99], t[101:]]))
+    cycle = load_sides(drives.config(folder)).train[3]
+    assert (cycle.test_id, len(cycle)) == ("25degC_B", 598)
+    np.testing.assert_allclose(cycle.dt_s[1:], 1.0)
+    rewritten(folder, "25degC_B", lambda t: t[::1].filter(pl.col("time_s") % 50 != 7))
+    with pytest.raises(InputError, match="has not one sample every 1 s"):
+        load_sides(drives.config(folder))
+
+
 def test_an_absent_profile_or_folder_is_named(tmp_path: Path) -> None:
     folder = drives.four(tmp_path)
     with pytest.raises(InputError, match="DD"):
