@@ -3,6 +3,7 @@
 import rich_click as click
 
 from evitals.commands.common import Main
+from evitals.commands.data import data
 from evitals.commands.demo import demo
 from evitals.commands.doctor import doctor
 from evitals.commands.evaluate import compare, evaluate
@@ -24,7 +25,7 @@ def main() -> None:
 
 
 for command in (
-    compare, demo, doctor, evaluate, fleet, ingest, rescore, serve, settings, signals, store, train,
-    twin, vehicles,
+    compare, data, demo, doctor, evaluate, fleet, ingest, rescore, serve, settings, signals,
+    store, train, twin, vehicles,
 ):  # fmt: skip
     main.add_command(command)

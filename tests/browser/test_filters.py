@@ -108,7 +108,8 @@ def test_a_group_filters_every_panel(
     page.get_by_role("button", name="without a group").click()
     expect(page.get_by_test_id("placed")).to_contain_text("30 placed")
     page.goto(f"{filled.url}/#/?group=nowhere")
-    expect(page.get_by_text("No vehicle matches")).to_be_visible()
+    scorecard = page.get_by_role("region", name="Scorecard")
+    expect(scorecard.get_by_text("No vehicle matches")).to_be_visible()
     expect(page.get_by_test_id("placed")).to_contain_text("0 placed")
 
 

@@ -33,11 +33,12 @@ def fleet_rows(service: Service, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_trips_dropped_into_the_folder_change_the_page_by_themselves(
-    service: Service, page: Page, screenshot: Screenshot
+    service: Service, page: Page, screenshot: Screenshot, accessible: Callable[[str], None]
 ) -> None:
     page.goto(service.url)
     expect(page.get_by_test_id("empty")).to_be_visible()
     expect(page.get_by_test_id("vehicles")).to_have_text("0")
+    accessible("empty fleet")
     screenshot("empty")
 
     for vehicle_id, capacity in (("van-a", 56.0), ("van-b", 45.0)):
@@ -202,7 +203,9 @@ def test_an_unknown_vehicle_says_so(filled: Service, page: Page) -> None:
     expect(page.get_by_text("No vehicle of this name")).to_be_visible()
 
 
-def test_a_lost_connection_is_told_and_comes_back(service: Service, page: Page) -> None:
+def test_a_lost_connection_is_told_and_comes_back(
+    service: Service, page: Page, screenshot: Screenshot, accessible: Callable[[str], None]
+) -> None:
     service.describe("van-a")
     for day in range(3):
         service.drop("van-a", day)
@@ -212,6 +215,8 @@ def test_a_lost_connection_is_told_and_comes_back(service: Service, page: Page) 
     expect(page.get_by_test_id("connection")).to_have_text("Reconnecting", timeout=10_000)
     expect(page.get_by_role("alert")).to_contain_text("connection is lost")
     expect(page.get_by_test_id("vehicles")).to_have_text("1")
+    accessible("offline")
+    screenshot("offline")
     service.start()
     expect(page.get_by_test_id("connection")).to_have_text("Live", timeout=20_000)
     service.describe("van-b")

@@ -7,7 +7,6 @@ from evitals.errors import InputError
 from evitals.models.config import KINDS, Config, FilterBank, dump_config, load_config, parse_config
 from tests.models import drives
 
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

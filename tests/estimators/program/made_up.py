@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evitals.estimators.program import Program
 from evitals.estimators.program import builders as b
+from tests.estimators.voltage import made_up as voltage
 
 Array = NDArray[np.float64]
 
@@ -78,6 +79,9 @@ KINDS: dict[str, Callable[[], Program]] = {
     "static_table": static_table,
     "circuit": circuit,
     "circuit_asinh": lambda: circuit(asinh=True),
+    "linear_circuit": lambda: voltage.circuit(kinetic_a=None).program(),
+    "linear_circuit_asinh": lambda: voltage.circuit().program(),
+    "static_ocv_resistance": lambda: voltage.circuit(kinetic_a=None, tau_s=()).program(),
     "fnn": fnn,
     "filter_fnn": filter_fnn,
     "lstm": lstm,
