@@ -76,7 +76,7 @@ def exponential_means(dt_s: Array, values: Array, tau_s: Sequence[float]) -> Arr
     return out
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]
     """What all kinds share: ``forward(x, state) -> (y, state)`` over scaled columns.
 
     ``x`` (batch, time, columns); ``y`` (batch, time) scaled target; ``state`` as of ``blank``.
