@@ -45,16 +45,19 @@ class Pulse:
     end_voltage_v: float
 
 
-def pulses(test: CellTest, capacity_ah: float) -> Iterator[Pulse]:
-    """Constant-current discharge pulses of at least PULSE_A from rest."""
-    strong = np.flatnonzero(test.current_a < -PULSE_A)
+def pulses(
+    test: CellTest, capacity_ah: float, least_a: float = PULSE_A, sign: float = -1.0
+) -> Iterator[Pulse]:
+    """Constant-current pulses of at least ``least_a`` from rest; ``sign`` 1: charging ones."""
+    strong = np.flatnonzero(sign * test.current_a > least_a)
     for run in np.split(strong, np.flatnonzero(np.diff(strong) > 1) + 1):
         first, last = int(run[0]), int(run[-1])
         if first == 0 or last == first or test.soc[first - 1] <= SOC_ABOVE:
             continue
-        current = float(np.mean(-test.current_a[run]))
+        current = float(np.mean(sign * test.current_a[run]))
         # The pulse began between two samples: the counter tells how long before the first.
-        before = float(test.soc[first - 1] - test.soc[first]) * capacity_ah * 3600.0 / current
+        moved = sign * float(test.soc[first] - test.soc[first - 1])
+        before = moved * capacity_ah * 3600.0 / current
         yield Pulse(
             soc=float(test.soc[first - 1]),
             temperature_degc=float(test.temperature_degc[first - 1]),

@@ -9,6 +9,7 @@ from evitals.commands.doctor import doctor
 from evitals.commands.evaluate import compare, evaluate
 from evitals.commands.fleet import fleet
 from evitals.commands.ingest import ingest
+from evitals.commands.models import models
 from evitals.commands.reference import settings, signals
 from evitals.commands.rescore import rescore
 from evitals.commands.serve import serve
@@ -25,7 +26,7 @@ def main() -> None:
 
 
 for command in (
-    compare, data, demo, doctor, evaluate, fleet, ingest, rescore, serve, settings, signals,
-    store, train, twin, vehicles,
+    compare, data, demo, doctor, evaluate, fleet, ingest, models, rescore, serve, settings,
+    signals, store, train, twin, vehicles,
 ):  # fmt: skip
     main.add_command(command)

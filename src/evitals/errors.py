@@ -3,10 +3,13 @@
 EvitalsError
 ├── InputError            a value that cannot be used: field, value, remedy
 │   ├── UnreadableFile    a file no source can read
-│   └── UnknownVehicle    a vehicle id nobody has described
+│   ├── UnknownVehicle    a vehicle id nobody has described
+│   ├── RefusedBundle     a model bundle that is not used: damaged, foreign, unsigned, wrong
+│   └── UnknownModel      a model, version or alias that the registry does not have
 ├── SettingsError         a setting of the wrong type or out of bounds
 ├── UnsupportedChemistry  no measured tables for this chemistry
 ├── MissingExtra          an optional part is not installed
+├── RegistryError         the model registry cannot be read or written
 └── StoreError            the store refused or is not usable
     ├── HomeInUse         another process has the home
     └── StoreBusy         the writer's queue is full: try again later
@@ -56,6 +59,24 @@ class UnknownVehicle(InputError):
         )
 
 
+class RefusedBundle(InputError):
+    """A model bundle (or a part of it) that must not be used; ``reason`` says why in one word."""
+
+
+class UnknownModel(InputError):
+    """A model, version or alias that the registry does not have."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        there = f" (there: {', '.join(known[:10])})" if known else " (nothing is there)"
+        super().__init__(
+            "model",
+            name,
+            f"is not in the registry{there}",
+            "`evitals models list` names what is; `evitals models add FILE` brings one in",
+            reason="unknown_model",
+        )
+
+
 class SettingsError(EvitalsError):
     """A setting of the wrong type or out of its bounds."""
 
@@ -78,6 +99,10 @@ class MissingExtra(EvitalsError):
     def __init__(self, extra: str) -> None:
         self.extra = extra
         super().__init__(f"{extra} is not installed; pip install 'evitals[{extra}]'")
+
+
+class RegistryError(EvitalsError):
+    """The model registry cannot be read or written, or a change would break it."""
 
 
 class StoreError(EvitalsError):

@@ -71,6 +71,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     min_evidence: Annotated[
         Count, Meta(description="accepted evidence below which SoH is unknown")
     ] = 3
+    models: Annotated[Path, Meta(description="folder of the model registry")] = Path(
+        "evitals-models"
+    )
+    trusted_keys: Annotated[
+        str,
+        Meta(
+            description="public keys (or their .pub files) whose model bundles are taken, with "
+            "commas between; where there are any, an unsigned bundle is refused"
+        ),
+    ] = ""
     bms_capacity_error: Annotated[
         Share, Meta(description="half-width of the capacity error a BMS's SoC may embed")
     ] = 0.06

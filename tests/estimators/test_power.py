@@ -17,7 +17,8 @@ from evitals.cells.chemistry import chemistry
 from evitals.cells.circuit import Circuit, CircuitState
 from evitals.errors import InputError, UnsupportedChemistry
 from evitals.estimators.answer import PowerLimit
-from evitals.estimators.power import range_reasons, reference_sop, sop
+from evitals.estimators.power import Margin, range_reasons, reference_sop, sop
+from tests.estimators.voltage.made_up import circuit as made_up_circuit
 
 I3 = describe("bmw-i3-60ah").battery
 WIDE = Limits(
@@ -298,6 +299,95 @@ def test_reference_sop_falls_with_resistance(growth: float, factor: float) -> No
     assert a.value is not None
     assert b.value is not None
     assert b.value <= a.value * RELATIVE
+
+
+IDENTIFIED = made_up_circuit()
+LIMITED = msgspec.structs.replace(
+    CELL,
+    limits=Limits(
+        cell_voltage_min_v=2.8,
+        cell_voltage_max_v=4.15,
+        discharge_current_a=1e3,
+        charge_current_a=1e3,
+    ),
+)
+
+
+def pulse_voltage(
+    current: float, t: float, soc: float, degc: float, flows: tuple[float, ...]
+) -> float:
+    """The identified circuit's voltage ``t`` seconds into a pulse, from its equation."""
+    at = IDENTIFIED.at(soc, degc)
+    left = np.exp(-t / IDENTIFIED.tau_s)
+    branch = float(at.branch_ohm @ (left * np.array(flows) + (1.0 - left) * current))
+    kinetic = at.kinetic_v * math.asinh(current / at.kinetic_a)
+    ocv = float(IDENTIFIED.ocv(soc + current * t / 3600.0 / 3.0, degc))
+    return ocv + at.r0_ohm * current + kinetic + branch
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    soc=st.floats(0.05, 0.95),
+    degc=st.floats(-20.0, 40.0),
+    flow=st.floats(-3.0, 1.0),
+    horizon=st.sampled_from([2.0, 10.0, 30.0]),
+)
+def test_an_identified_circuit_just_touches_the_voltage_that_binds(
+    soc: float, degc: float, flow: float, horizon: float
+) -> None:
+    flows = (flow,) * 4
+    for limit in sop(
+        LIMITED,
+        soc=soc,
+        temperature_degc=degc,
+        horizons=(horizon,),
+        circuit=IDENTIFIED,
+        flows_a=flows,
+    ):
+        if limit.limit != "voltage" or limit.power_w == 0.0:
+            continue
+        sign = -1.0 if limit.direction == "discharge" else 1.0
+
+        def ends(current: float, sign: float = sign) -> list[float]:
+            return [pulse_voltage(sign * current, t, soc, degc, flows) for t in (0.0, horizon)]
+
+        low, high = 0.0, 1e4
+        for _ in range(80):
+            middle = (low + high) / 2.0
+            past = min(ends(middle)) < _bound(soc, degc) if sign < 0 else max(ends(middle)) > 4.15
+            low, high = (low, middle) if past else (middle, high)
+        assert limit.power_w == pytest.approx(low * min(ends(low)), rel=1e-6)
+
+
+def _bound(soc: float, degc: float) -> float:
+    """The lowest voltage allowed; beyond half the open-circuit voltage more is less."""
+    return max(2.8, 0.5 * float(IDENTIFIED.ocv(soc, degc)))
+
+
+def test_a_margin_gives_a_bound_below_and_none_without() -> None:
+    margin = Margin(temperature_degc=(-10.0, 30.0), share=(0.2, 0.05))
+    plain = sop(LIMITED, soc=0.5, temperature_degc=-10.0, circuit=IDENTIFIED)
+    bounded = sop(LIMITED, soc=0.5, temperature_degc=-10.0, circuit=IDENTIFIED, margin=margin)
+    worse = sop(LIMITED, soc=0.5, temperature_degc=-10.0, circuit=IDENTIFIED, resistance_growth=1.2)
+    for a, b, c in zip(plain, bounded, worse, strict=True):
+        assert a.low_w is None
+        assert b.power_w == a.power_w
+        assert b.low_w == pytest.approx(c.power_w)
+        assert b.low_w is not None
+        assert b.low_w < b.power_w
+    assert b"low_w" not in msgspec.json.encode(plain[0])
+
+
+def test_a_circuits_state_and_the_tables_state_do_not_mix() -> None:
+    point: dict[str, Any] = {"soc": 0.5, "temperature_degc": 20.0}
+    with pytest.raises(InputError, match="rc_state"):
+        sop(CELL, **point, circuit=IDENTIFIED, rc_state=CircuitState())
+    with pytest.raises(InputError, match="flows_a"):
+        sop(CELL, **point, flows_a=(0.0,) * 4)
+    with pytest.raises(InputError, match="flows_a"):
+        sop(CELL, **point, circuit=IDENTIFIED, flows_a=(0.0, 1.0))
+    with pytest.raises(InputError, match="flows_a"):
+        sop(CELL, **point, circuit=IDENTIFIED, flows_a=(0.0, 1.0, math.nan, 0.0))
 
 
 def test_range_reasons_flag_points_outside_the_tables() -> None:

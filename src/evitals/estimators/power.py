@@ -5,8 +5,9 @@ the voltage. The current is the largest that keeps every limit throughout the ho
 power is the *smallest* during that pulse: the end's on discharge, the beginning's on charge. So
 it holds as constant power too: a constant-power pulse of that size carries no more current at any
 instant. OCV is piecewise linear in charge and all else linear in current, so the voltage limit is
-solved exactly, without a search. HPPC-like method: G. Plett, Battery Management Systems, vol. 2,
-ch. 6 (2016), with the two RC branches and the OCV's movement kept.
+solved exactly, without a search; with a circuit's asinh term each straight piece is solved by
+bisection. HPPC-like method: G. Plett, Battery Management Systems, vol. 2, ch. 6 (2016), with the
+RC branches and the OCV's movement kept.
 """
 
 import math
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from evitals.battery import Battery
 from evitals.cells.chemistry import chemistry
@@ -23,6 +25,7 @@ from evitals.cells.point import point_tables
 from evitals.errors import InputError, UnsupportedChemistry
 from evitals.estimators.answer import PowerLimit
 from evitals.estimators.estimate import Estimate, unknown
+from evitals.estimators.voltage.circuit import Circuit
 
 Direction = Literal["discharge", "charge"]
 Limit = Literal["voltage", "current", "soc", "temperature", "rated"]
@@ -37,6 +40,11 @@ DESIGN_SIGMA = 0.25
 differ by a factor of 1.5 at SoC 0.5, 25 degC, 10 s, and power and energy cells by more."""
 
 
+_OCV_SOC = np.linspace(0.0, 1.0, 101)
+_FAR_A = 1e5
+"""No cell gives more: where the search for a current ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Instant:
     """One cell ``t`` seconds into a pulse: v = ocv(soc + slide i) + rest + resistance i."""
@@ -46,53 +54,55 @@ class _Instant:
     resistance: float
 
 
+class Margin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """By how much a circuit's drop is exceeded once in twenty, as a share of it, (T,) over
+    temperatures in degC. Calibrated on drives the circuit has not seen."""
+
+    temperature_degc: tuple[float, ...]
+    share: tuple[float, ...]
+
+    def at(self, temperature_degc: float) -> float:
+        """The share at a temperature; the nearest one's beyond the table."""
+        return float(np.interp(temperature_degc, self.temperature_degc, self.share))
+
+
+@dataclass(frozen=True, slots=True)
 class _Cell:
-    """A cell at a state, ready to be asked for its limits. Currents in A of one cell."""
+    """A cell at a state, ready to be asked for its limits. Currents in A of one cell.
 
-    def __init__(
-        self,
-        battery: Battery,
-        soc: float,
-        temperature_degc: float,
-        capacity_ah: float,
-        growth: float,
-        state: CircuitState,
-        ocv_offset_v: float,
-        horizons: Sequence[float],
-    ) -> None:
-        tables = point_tables(battery.chemistry)
-        self.tables, self.soc = tables, soc
-        scale = growth * battery.parallel / battery.reference_capacity_ah
-        r0, r1, r2 = (scale * r for r in tables.resistances(soc, temperature_degc))
-        per_second = battery.parallel / (3600.0 * capacity_ah)
-        self.instants = []
-        for t in (0.0, *horizons):
-            d1, d2 = math.exp(-t / tables.tau[0]), math.exp(-t / tables.tau[1])
-            self.instants.append(
-                _Instant(
-                    slide=t * per_second,
-                    rest=ocv_offset_v + state.v1 * d1 + state.v2 * d2,
-                    resistance=r0 + r1 * (1.0 - d1) + r2 * (1.0 - d2),
-                )
-            )
+    ``ocv``: V, uniform over SoC 0..1; ``instants``: the pulse's beginning, then each horizon;
+    the asinh term adds kinetic_v asinh(i / kinetic_a) at every instant.
+    """
 
-    def ocv(self, soc: float) -> float:
-        return self.tables.ocv_at(soc)
+    ocv: Sequence[float]
+    soc: float
+    instants: list[_Instant]
+    kinetic_v: float = 0.0
+    kinetic_a: float = 1.0
+
+    def ocv_at(self, soc: float) -> float:
+        """Open-circuit voltage, V; constant beyond SoC 0 and 1."""
+        place = min(max(soc, 0.0), 1.0) * (len(self.ocv) - 1)
+        left = min(int(place), len(self.ocv) - 2)
+        return self.ocv[left] + (place - left) * (self.ocv[left + 1] - self.ocv[left])
+
+    def bent(self, current: float) -> float:
+        return self.kinetic_v * math.asinh(current / self.kinetic_a)
 
     def voltage(self, at: _Instant, current: float) -> float:
-        return self.ocv(self.soc + at.slide * current) + at.rest + at.resistance * current
+        drop = at.resistance * current + self.bent(current)
+        return self.ocv_at(self.soc + at.slide * current) + at.rest + drop
 
     def current_at(self, at: _Instant, voltage: float, direction: Direction) -> float:
         """Current (>= 0 in its direction) that reaches ``voltage`` at that instant, A.
 
-        Walks the OCV's straight pieces from the present SoC; each is solved exactly.
+        Walks the OCV's straight pieces from the present SoC; each is solved in turn.
         """
         sign = -1.0 if direction == "discharge" else 1.0
-        room = sign * (voltage - self.ocv(self.soc) - at.rest)
+        room = sign * (voltage - self.ocv_at(self.soc) - at.rest)
         if room <= 0.0:
             return 0.0
-        ocv = self.tables.ocv
-        pieces, current = len(ocv) - 1, 0.0
+        pieces, current = len(self.ocv) - 1, 0.0
         soc = min(max(self.soc, 0.0), 1.0)
         while at.slide > 0.0:
             place = soc * pieces
@@ -100,16 +110,90 @@ class _Cell:
             k = math.floor(place + 1e-9) if sign > 0 else math.ceil(place - 1e-9) - 1
             if not 0 <= k < pieces:
                 break
-            slope = (ocv[k + 1] - ocv[k]) * pieces
+            slope = (self.ocv[k + 1] - self.ocv[k]) * pieces
             end = (k + 1) / pieces if sign > 0 else k / pieces
             stretch = abs(end - soc) / at.slide
             per_amp = at.resistance + slope * at.slide
-            if per_amp * stretch >= room:
-                return current + room / per_amp
-            room -= per_amp * stretch
+            drop = per_amp * stretch + self.bent(current + stretch) - self.bent(current)
+            if drop >= room:
+                return current + self._within(current, stretch, per_amp, room)
+            room -= drop
             current += stretch
             soc = end
-        return current + room / at.resistance
+        if self.kinetic_v == 0.0:
+            return current + room / at.resistance
+        far = _FAR_A
+        return current + self._within(current, far, at.resistance, room)
+
+    def _within(self, current: float, stretch: float, per_amp: float, room: float) -> float:
+        """How much more than ``current`` drops ``room`` volts more, at most ``stretch``, A."""
+        if self.kinetic_v == 0.0:
+            return room / per_amp
+        start, low, high = self.bent(current), 0.0, stretch
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            if per_amp * middle + self.bent(current + middle) - start < room:
+                low = middle
+            else:
+                high = middle
+        return low
+
+
+def _cell(
+    battery: Battery,
+    soc: float,
+    temperature_degc: float,
+    capacity_ah: float,
+    growth: float,
+    state: CircuitState,
+    ocv_offset_v: float,
+    horizons: Sequence[float],
+) -> _Cell:
+    """The cell of the chemistry's tables."""
+    tables = point_tables(battery.chemistry)
+    scale = growth * battery.parallel / battery.reference_capacity_ah
+    r0, r1, r2 = (scale * r for r in tables.resistances(soc, temperature_degc))
+    per_second = battery.parallel / (3600.0 * capacity_ah)
+    instants = []
+    for t in (0.0, *horizons):
+        d1, d2 = math.exp(-t / tables.tau[0]), math.exp(-t / tables.tau[1])
+        instants.append(
+            _Instant(
+                slide=t * per_second,
+                rest=ocv_offset_v + state.v1 * d1 + state.v2 * d2,
+                resistance=r0 + r1 * (1.0 - d1) + r2 * (1.0 - d2),
+            )
+        )
+    return _Cell(tables.ocv, soc, instants)
+
+
+def _cell_of(
+    circuit: Circuit,
+    battery: Battery,
+    soc: float,
+    temperature_degc: float,
+    capacity_ah: float,
+    growth: float,
+    flows_a: Sequence[float],
+    ocv_offset_v: float,
+    horizons: Sequence[float],
+) -> _Cell:
+    """The cell of an identified circuit, from branch currents ``flows_a``."""
+    point = circuit.at(soc, temperature_degc)
+    per_second = battery.parallel / (3600.0 * capacity_ah)
+    instants = []
+    for t in (0.0, *horizons):
+        left = np.exp(-t / circuit.tau_s)
+        relaxing = growth * float(point.branch_ohm @ (left * np.asarray(flows_a, float)))
+        instants.append(
+            _Instant(
+                slide=t * per_second,
+                rest=ocv_offset_v + relaxing,
+                resistance=growth * (point.r0_ohm + float(point.branch_ohm @ (1.0 - left))),
+            )
+        )
+    ocv = circuit.ocv(_OCV_SOC, temperature_degc)
+    return _Cell(ocv.tolist(), soc, instants, growth * point.kinetic_v, point.kinetic_a)
 
 
 def sop(
@@ -122,6 +206,9 @@ def sop(
     rc_state: CircuitState | None = None,
     ocv_offset_v: float = 0.0,
     horizons: Sequence[float] = HORIZONS_S,
+    circuit: Circuit | None = None,
+    flows_a: Sequence[float] | None = None,
+    margin: Margin | None = None,
 ) -> tuple[PowerLimit, ...]:
     """Power limits for each direction and horizon, at the battery's level, W.
 
@@ -131,24 +218,70 @@ def sop(
     cell's measured voltage minus the tables' OCV, where known. Horizons in s, > 0; discharge limits
     come first, each in the order of ``horizons``. A longer horizon never has more power.
 
+    With ``circuit``, an identified circuit of one of the battery's cells, that answers in place of
+    the chemistry's tables; ``flows_a`` (K,) are then its branches' currents, A (None: rested).
+    With ``margin``, ``low_w`` is the power if the cell's drop were that much larger.
+
     Outside the temperature limits, or with SoC at its limit, the power is 0 and that limit is
     named. ``range_reasons(battery, ...)`` tells whether the point lies in the fitted tables.
     Raises UnsupportedChemistry, and InputError for values that are not finite or not possible.
     """
     capacity = battery.reference_capacity_ah if capacity_ah is None else capacity_ah
     _check(soc, temperature_degc, capacity, resistance_growth, ocv_offset_v, horizons)
+    _check_state(circuit, rc_state, flows_a)
     ordered = sorted(set(horizons))
-    state = CircuitState() if rc_state is None else rc_state
-    cell = _Cell(
-        battery, soc, temperature_degc, capacity, resistance_growth, state, ocv_offset_v, ordered
+
+    def limits(growth: float) -> list[PowerLimit]:
+        if circuit is None:
+            state = CircuitState() if rc_state is None else rc_state
+            cell = _cell(
+                battery, soc, temperature_degc, capacity, growth, state, ocv_offset_v, ordered
+            )
+        else:
+            flows = [0.0] * len(circuit.tau_s) if flows_a is None else flows_a
+            cell = _cell_of(
+                circuit, battery, soc, temperature_degc, capacity, growth, flows, ocv_offset_v,
+                ordered,
+            )  # fmt: skip
+        allowed = _allowed(battery, temperature_degc)
+        directions: tuple[Direction, Direction] = ("discharge", "charge")
+        found: list[PowerLimit] = []
+        for direction in directions:
+            ends = _direction(cell, battery, direction, ordered, capacity, allowed)
+            found += [ends[ordered.index(horizon)] for horizon in horizons]
+        return found
+
+    best = limits(resistance_growth)
+    if margin is None:
+        return tuple(best)
+    # A charge that current or SoC limits takes more power where more is lost as heat: not less.
+    weaker = limits(resistance_growth * (1.0 + margin.at(temperature_degc)))
+    return tuple(
+        msgspec.structs.replace(value, low_w=min(value.power_w, low.power_w))
+        for value, low in zip(best, weaker, strict=True)
     )
-    allowed = _allowed(battery, temperature_degc)
-    directions: tuple[Direction, Direction] = ("discharge", "charge")
-    found: list[PowerLimit] = []
-    for direction in directions:
-        limits = _direction(cell, battery, direction, ordered, capacity, allowed)
-        found += [limits[ordered.index(horizon)] for horizon in horizons]
-    return tuple(found)
+
+
+def _check_state(
+    circuit: Circuit | None, rc_state: CircuitState | None, flows_a: Sequence[float] | None
+) -> None:
+    if circuit is None:
+        if flows_a is not None:
+            raise InputError(
+                "flows_a", flows_a, "belong to a circuit", "give the circuit, or rc_state"
+            )
+        return
+    if rc_state is not None:
+        raise InputError(
+            "rc_state", tuple(rc_state), "belongs to the tables", "give flows_a with a circuit"
+        )
+    good = flows_a is None or (
+        len(flows_a) == len(circuit.tau_s) and all(map(math.isfinite, flows_a))
+    )
+    if not good:
+        raise InputError(
+            "flows_a", flows_a, f"are not {len(circuit.tau_s)} currents", "give A, one a branch"
+        )
 
 
 def _direction(
@@ -178,7 +311,7 @@ def _voltage_currents(cell: _Cell, battery: Battery, direction: Direction) -> li
     if direction == "discharge":
         # Beyond half the open-circuit voltage more current is less power.
         lifted = max(at.rest for at in cell.instants)
-        half = 0.5 * (cell.ocv(cell.soc) + max(lifted, 0.0))
+        half = 0.5 * (cell.ocv_at(cell.soc) + max(lifted, 0.0))
         bound = max(battery.limits.cell_voltage_min_v, half)
     else:
         bound = battery.limits.cell_voltage_max_v
@@ -285,7 +418,7 @@ def reference_sop(
 def _reference_power(battery: Battery, capacity: float, growth: float, offset: float) -> float:
     _check(REFERENCE_SOC, REFERENCE_TEMPERATURE_DEGC, capacity, growth, offset, ())
     horizons = (REFERENCE_HORIZON_S,)
-    cell = _Cell(
+    cell = _cell(
         battery,
         REFERENCE_SOC,
         REFERENCE_TEMPERATURE_DEGC,
