@@ -6,6 +6,7 @@ from evitals.commands.common import Main
 from evitals.commands.data import data
 from evitals.commands.demo import demo
 from evitals.commands.doctor import doctor
+from evitals.commands.evaluate import compare, evaluate
 from evitals.commands.fleet import fleet
 from evitals.commands.ingest import ingest
 from evitals.commands.models import models
@@ -13,6 +14,7 @@ from evitals.commands.reference import settings, signals
 from evitals.commands.rescore import rescore
 from evitals.commands.serve import serve
 from evitals.commands.store import store
+from evitals.commands.train import train
 from evitals.commands.twin import twin
 from evitals.commands.vehicles import vehicles
 
@@ -24,7 +26,7 @@ def main() -> None:
 
 
 for command in (
-    data, demo, doctor, fleet, ingest, models, rescore, serve, settings, signals, store, twin,
-    vehicles,
+    compare, data, demo, doctor, evaluate, fleet, ingest, models, rescore, serve, settings,
+    signals, store, train, twin, vehicles,
 ):  # fmt: skip
     main.add_command(command)
