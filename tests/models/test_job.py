@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from evitals.errors import InputError  # noqa: E402
 from evitals.estimators.program import Program, machine  # noqa: E402
-from evitals.models import job  # noqa: E402
+from evitals.models import bundle, job  # noqa: E402
 from evitals.models.config import load_config  # noqa: E402
 from evitals.models.export import read_export  # noqa: E402
 from evitals.models.layout import MODEL, STATIC  # noqa: E402
@@ -198,3 +198,20 @@ def test_the_program_runs_compiled_alike(finished: job.Result) -> None:
     assert isinstance(program, Program)
     compiled, plain = machine(program), machine(program, engine="numpy")
     np.testing.assert_allclose(compiled.run(cycle.timed()), plain.run(cycle.timed()), atol=1e-4)
+
+
+@pytest.mark.data
+def test_a_known_cell_leaves_a_bundle(public_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    asked = drives.config(
+        data={"set": "lg_18650hg2", "folder": str(public_data)},
+        split={"train": ["Mixed1"], "validate": ["Mixed2"], "test": ["HWFET"]},
+        training={"epochs": 1, "batch": 2048},
+    )
+    result = job.run(job.start(asked, tmp_path), lambda _: None, never)
+    found = bundle.load((result.folder / "model.evb").read_bytes())
+    assert found.program.digest() == result.program.digest()
+    assert found.manifest.chemistry == "NMC"
+    assert found.manifest.metrics[0].value == result.scores[MODEL].rmse
+    roles = {file.role for file in found.manifest.lineage.files}
+    assert roles == {"train", "validation", "test"}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from evitals.errors import InputError
 from evitals.estimators.program.program import Program
 from evitals.models import instructions
 from evitals.models.baseline import NEEDED, fit_static
+from evitals.models.bundling import pack_job
 from evitals.models.config import Config, dump_config, load_config, to_tree
 from evitals.models.cycles import Cycle, Sides, load_sides
 from evitals.models.evaluate import Score, compare
 from evitals.models.export import write_export
 from evitals.models.layout import (
+    BUNDLE,
     CHECKPOINTS,
     CONFIG,
     EXPORT,
@@ -103,6 +106,7 @@ def run(folder: Path, say: Say, stop: Stop) -> Result:
         scores = _scores(config, sides, program)
         result = Result(folder, runs, _best(runs), program, scores)
         _write(config, sides.record, chosen, result)
+        _write_bundle(config, sides.record, result)
         for checkpoint in (folder / CHECKPOINTS).glob("*"):
             checkpoint.unlink()
         (folder / CHECKPOINTS).rmdir()
@@ -248,6 +252,13 @@ def _write(config: Config, record: Record, trainer: Trainer, result: Result) -> 
             "scores": scores,
         },
     )
+
+
+def _write_bundle(config: Config, record: Record, result: Result) -> None:
+    """The bundle, where the cell's chemistry is known and onnx is there to draw its graph."""
+    if find_spec("onnx") is None or config.data.set == "files":
+        return
+    (result.folder / BUNDLE).write_bytes(pack_job(result.folder, record, result.scores))
 
 
 def _write_scaler(folder: Path, scalings: Scalings) -> None:
