@@ -205,6 +205,9 @@ def soc_rows(circuit: Circuit, tuning: Tuning, tests: tuple[CellTest, ...]) -> d
             "largest_error": round(100.0 * max(r.largest for r in rows), 2),
             "diverged": sum(r.largest > DIVERGED for r in rows),
             "missed": sum(r.burden > 1.0 for r in rows),
+            "interval_holds_90_percent_of": round(
+                float(np.mean([r.widen <= 1.0 for r in rows])), 3
+            ),
         }
 
     ambients = sorted({r.ambient_degc for r in found})
@@ -323,6 +326,7 @@ def measured(folder: Path) -> dict[str, Any]:
     voltage, drives, smoothness = voltage_rows(data)
     circuit, folds = drives.fit(smoothness), drives.folds(smoothness)
     tuning, burdens = soc_tuning.chosen(folds, LG.capacity_ah, soc_tuning.candidates(folds))
+    tuning = soc_tuning.widened(folds, LG.capacity_ah, tuning)
     margin = power_margin.calibrated(folds)
     result: dict[str, Any] = {
         "cell": LG.cell,

@@ -17,6 +17,7 @@ from evitals.models.soc_tuning import (
     entered,
     errors_v,
     replay,
+    widened,
 )
 from evitals.telemetry.celltest import CellTest
 from tests.estimators.voltage.made_up import CAPACITY_AH, circuit, drive
@@ -88,3 +89,13 @@ def test_the_errors_are_those_of_drives_not_seen() -> None:
 def test_without_a_drive_that_fits_there_is_nothing_to_choose() -> None:
     with pytest.raises(InputError, match="longer drives"):
         chosen((FOLD,), CAPACITY_AH, (GOOD,), (Scenario(0.01, 0.1),))
+
+
+def test_the_interval_is_widened_until_it_holds() -> None:
+    # Believes its circuit to 0.1 mV while the drives carry 1 mV and the sensor is off.
+    sure = Tuning(error_v=(1e-4, 1e-4, 1e-4), resistive=0.0, current_share=0.0, bias_a=0.001)
+    wide = widened((FOLD,), CAPACITY_AH, sure)
+    assert wide.widen > 1.5
+    holds = [o.widen <= 1.0 for o in replay(circuit(), CAPACITY_AH, wide, TESTS)]
+    before = [o.widen <= 1.0 for o in replay(circuit(), CAPACITY_AH, sure, TESTS)]
+    assert np.mean(holds) >= 0.89 > np.mean(before)

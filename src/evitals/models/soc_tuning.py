@@ -51,7 +51,8 @@ SCENARIOS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A scenario on one test: |error| at SETTLE_S; RMSE and largest |error| from then on."""
+    """A scenario on one test: |error| at SETTLE_S; RMSE and largest |error| from then on; the
+    factor by which the interval must widen to hold 90 % of the samples from then on."""
 
     test_id: str
     ambient_degc: float
@@ -59,6 +60,7 @@ class Outcome:
     settled: float
     rmse: float
     largest: float
+    widen: float = 1.0
 
     @property
     def burden(self) -> float:
@@ -82,8 +84,9 @@ def replay(
             continue
         found.reset(min(max(columns["soc"][0] + scenario.soc_error, 0.0), 1.0), 0.2)
         measured = scenario.gain * columns["current_a"] + scenario.bias_a
-        error = np.abs(found.run(columns | {"current_a": measured}) - columns["soc"])
-        later = error[columns["time_s"] >= columns["time_s"][0] + SETTLE_S]
+        soc, half = found.band(columns | {"current_a": measured})
+        settled = columns["time_s"] >= columns["time_s"][0] + SETTLE_S
+        later = np.abs(soc - columns["soc"])[settled]
         yield Outcome(
             test.test_id,
             float(test.ambient_degc or 0.0),
@@ -91,6 +94,7 @@ def replay(
             float(later[0]),
             float(np.sqrt(np.mean(later**2))),
             float(later.max()),
+            float(np.quantile(later / half[settled], 0.9)),
         )
 
 
@@ -154,3 +158,17 @@ def chosen(
             )
         burdens.append(max(found) + float(np.mean(found)))
     return among[int(np.argmin(burdens))], tuple(burdens)
+
+
+def widened(folds: Sequence[Fold], capacity_ah: float, tuning: Tuning) -> Tuning:
+    """``tuning`` with an interval that holds 90 % of a drive's samples in 90 % of left-out runs.
+
+    The run is the unit: samples of one drive err together.
+    """
+    needed = [
+        outcome.widen
+        for fold in folds
+        for outcome in replay(fold.circuit, capacity_ah, tuning, fold.tests)
+    ]
+    factor = max(tuning.widen * float(np.quantile(needed, 0.9)), 1.0)
+    return msgspec.structs.replace(tuning, widen=factor)

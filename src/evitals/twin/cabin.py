@@ -101,7 +101,7 @@ class Cabin(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def _compiled(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True)(function))
+    return cast(_Function, numba.njit(cache=True, error_model="numpy")(function))
 
 
 @_compiled

@@ -52,7 +52,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def _compiled(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True)(function))
+    return cast(_Function, numba.njit(cache=True, error_model="numpy")(function))
 
 
 @dataclass(frozen=True, slots=True)

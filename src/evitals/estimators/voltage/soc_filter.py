@@ -58,6 +58,9 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Standard deviation of the charge moved in a step, over the charge itself."""
     clip: float = 4.0
     """An innovation beyond so many standard deviations counts as so many (Huber)."""
+    widen: float = 1.0
+    """How many times wider the interval is than the filter believes: errors of a circuit last
+    for hours, and no filter sees that from inside (``soc_tuning.widened``)."""
 
 
 class SocFilter:
@@ -131,18 +134,22 @@ class SocFilter:
     def run(self, columns: Mapping[str, ArrayLike]) -> Array:
         """SoC (n,) of columns ``time_s``, ``current_a``, ``voltage_v``, ``temperature_degc``
         (n,): ``step`` after ``step`` from its state, the first step 0 s long."""
+        return self.band(columns)[0]
+
+    def band(self, columns: Mapping[str, ArrayLike]) -> tuple[Array, Array]:
+        """As ``run``, with half the width of the 90 % interval beside the SoC, (n,) each."""
         time_s = _column(columns, "time_s")
-        soc, _ = self._advance(
+        soc, sigma = self._advance(
             np.diff(time_s, prepend=time_s[:1]),
             *(_column(columns, name) for name in ("current_a", "voltage_v", "temperature_degc")),
         )
-        return soc
+        return soc, Z90 * self.tuning.widen * sigma
 
     def estimate(self) -> Estimate:
         """SoC with its 90 % interval, unknown before the first sample."""
         if not self.samples:
             return unknown("no_sample", source="soc_filter")
-        half = Z90 * math.sqrt(float(self._p[SOC, SOC]))
+        half = Z90 * self.tuning.widen * math.sqrt(float(self._p[SOC, SOC]))
         soc = float(self._x[SOC])
         return Estimate(
             value=soc,
