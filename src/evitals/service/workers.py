@@ -3,6 +3,7 @@
 Ray joins the cluster that ``RAY_ADDRESS`` names, or starts one of its own on this machine.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -185,14 +186,14 @@ def _ray(workers: int) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtra("ray") from error
     if "RAY_ADDRESS" in os.environ:
-        ray.init(log_to_driver=False, logging_level="error")
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
     else:
         ray.init(
             num_cpus=workers,
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
     try:
         yield ray
