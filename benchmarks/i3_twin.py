@@ -70,7 +70,7 @@ def cabin_power_w(drive: Drive, car: TwinVehicle) -> Floats:
 def asked_w(drive: Drive, car: TwinVehicle, payload_kg: float, always_w: Floats) -> Floats:
     """Power asked of the battery, W (n,), positive charging."""
     watts, reached = np.empty(drive.time_s.size), np.empty(drive.time_s.size)
-    v = road.parameters(car, float(np.mean(drive.elevation_m)))
+    v = road.parameters(car, float(np.mean(drive.elevation_m))).copy()
     v[road.ROLLING] *= rolling(drive)
     road.power(
         drive.time_s,

@@ -10,6 +10,7 @@ come in by the vector: numba's cache watches only it.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeVar, cast
 
 import numba
@@ -35,6 +36,8 @@ ROLLING_DEGC = 22.0
 """Ambient temperature at which ``rolling_resistance`` holds."""
 ROUNDS = 30
 LIMITLESS_W = 1e9
+LATE_MPS = 0.01
+"""Slower than the trace by more than this is a miss."""
 
 (
     MASS_KG,
@@ -83,8 +86,9 @@ def _pressure(elevation_m: float) -> float:
     return float(101.29e3 * lapse**5.256 / 287.0)
 
 
+@lru_cache(256)
 def parameters(car: TwinVehicle, elevation_m: float = ELEVATION_M) -> Floats:
-    """The kernel's vector: scalars in the order of the places above, then the motor map."""
+    """The kernel's vector, read-only: scalars in the order above, then the motor map."""
     load = np.linspace(0.0, 1.0, MAP)
     if car.motor_steps:
         at = np.searchsorted(car.motor_load, load + 1e-9, side="right") - 1
@@ -105,7 +109,9 @@ def parameters(car: TwinVehicle, elevation_m: float = ELEVATION_M) -> Floats:
         car.transmission_efficiency,
         car.rolling_per_k,
     ]
-    return np.concatenate([scalars, efficiency])
+    vector = np.concatenate([scalars, efficiency])
+    vector.setflags(write=False)
+    return vector
 
 
 @_compiled
@@ -293,8 +299,11 @@ def drive(
         watts,
         reached,
     )
-    late = speed_mps - reached > 0.01
-    return Drive(watts, reached, miss, float(np.diff(time_s, prepend=time_s[0])[late].sum()))
+    late_s = 0.0
+    if miss > LATE_MPS:
+        late = speed_mps - reached > LATE_MPS
+        late_s = float(np.diff(time_s, prepend=time_s[0])[late].sum())
+    return Drive(watts, reached, miss, late_s)
 
 
 def _check(
