@@ -19,6 +19,8 @@ from .large import fill
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Waits for two frames: a new colour scheme is on the screen."""
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -228,7 +230,8 @@ def accessible(page: Page) -> Callable[[str], None]:
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(200)
+            page.wait_for_timeout(500)
+            page.evaluate(PAINTED)
             page.evaluate(source)
             found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
             serious = [

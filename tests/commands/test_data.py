@@ -18,7 +18,7 @@ from tests.telemetry.datasets.test_importing import DIGATRON
 
 
 def run(*words: str, home: Path) -> str:
-    done = CliRunner().invoke(main, ["data", *words, "--home", str(home)])
+    done = CliRunner(env={"COLUMNS": "250"}).invoke(main, ["data", *words, "--home", str(home)])
     assert done.exit_code == 0, done.output
     return done.output
 

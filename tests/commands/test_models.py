@@ -21,7 +21,7 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["models", *map(str, arguments)])
+    return CliRunner(env={"COLUMNS": "250"}).invoke(main, ["models", *map(str, arguments)])
 
 
 def told(*arguments: object) -> dict:  # type: ignore[type-arg]
