@@ -136,6 +136,8 @@ def test_a_comparison_follows_its_vehicles(service: Service, page: Page) -> None
     page.goto(f"{service.url}/#/compare?v=van-a&v=van-b")
     row = page.get_by_role("region", name="Newest values of each vehicle").locator("tbody tr").first
     expect(row).to_contain_text("2 d")
+    expect(page.get_by_test_id("connection")).to_have_text("Live")
+    page.wait_for_timeout(1500)
     service.drop("van-a", 7)
     expect(row).to_contain_text("7 d", timeout=20_000)
     service.stop()
